@@ -1,0 +1,23 @@
+// Writes tar as Go's archive/tar does: ustar where it fits, PAX records where it does not (names, ids, sizes, xattrs).
+#pragma once
+
+#include "core/archive/stream.h"
+#include "core/archive/tar_reader.h"
+
+namespace cairn {
+
+class TarWriter {
+ public:
+  explicit TarWriter(ByteSink& out) : out_(out) {}
+  // Directory names end in '/'. mtime is cut to seconds. Deterministic: no pid, no user names, PAX names "PaxHeaders.0".
+  void begin(const TarEntry& entry);                 // then exactly entry.size bytes of write()
+  void write(std::span<const char> bytes);
+  void finish();                                     // pads the last entry, two zero blocks
+
+ private:
+  void pad();
+  ByteSink& out_;
+  uint64_t left_ = 0, padding_ = 0;
+};
+
+}  // namespace cairn
