@@ -12,10 +12,16 @@
 
 namespace cairn {
 
+// A hard link whose target no entry of this layer made: LayerStore resolves it against the parents.
+struct DeferredLink {
+  std::string name, target;                           // cleaned paths
+};
+
 struct Applied {
   int64_t content_bytes = 0;                          // sum of header sizes, skipped entries included
   uint64_t entries = 0;
   std::vector<std::string> implied_dirs;              // made without an entry of their own; DiffTarget::finish completes them
+  std::vector<DeferredLink> links;
 };
 
 // Reads `tar` to its end. Errors name the entry. On an error the target is left as it is, for its owner to discard.

@@ -42,7 +42,8 @@ struct NewContainer { std::string name; LayerId mount_id; };
 
 class LayerStore {
  public:
-  LayerStore(Driver& driver, MetadataStore& metadata, unsigned jobs, Progress& progress);
+  // `guard` is called under the publish lock before anything becomes visible: it throws if an engine runs on the store.
+  LayerStore(Driver& driver, MetadataStore& metadata, unsigned jobs, Progress& progress, std::function<void()> guard = {});
 
   // The way of a layer tarball: stage all sources that the store does not have (all at once), then publish. Returns the
   // records, base first. `base`: the chain they lie on. Nothing is registered if one of them fails.
@@ -56,18 +57,26 @@ class LayerStore {
   // The layer's tar, byte for byte; Errc::corrupt if it no longer has its DiffID.
   void write_tar(const ChainId& chain, ByteSink& out);
 
-  // A writable layer (with an empty init layer) over `parent`; `name` becomes layerdb/mounts/<name>, a random id when empty.
+  // A writable layer over `parent`; `name` becomes layerdb/mounts/<name>, a random id when empty.
   NewContainer create_container(const std::string& name, const std::optional<ChainId>& parent);
   void remove_container(const std::string& name);      // not_found, or in_use while mounted
 
-  // Ends what crashed processes left: driver directories without metadata and half-done removals. Called by every writer.
+  // Ends what crashed processes left: driver directories without metadata and half-done removals. Every writer calls it.
   void recover();
 
+  // What publish does before it names anything: everything written so far is on stable storage.
+  void sync();
+
  private:
+  size_t skip_known(const std::optional<ChainId>& base, const std::vector<LayerSource>& sources,
+                    std::vector<LayerRecord>& records);
+  void link_to_parents(StagedLayer& layer, const std::optional<LayerId>& parent);
+
   Driver& driver_;
   MetadataStore& metadata_;
   unsigned jobs_;
   Progress& progress_;
+  std::function<void()> guard_;
 };
 
 }  // namespace cairn
