@@ -44,6 +44,7 @@ class LegacyGraph {
   virtual const std::vector<LegacyImage>& images() const = 0;          // sorted by id
   virtual const LegacyImage* image(const std::string& id) const = 0;
   virtual std::unique_ptr<ByteSource> open_tar_split(const std::string& id) const = 0;   // JSON lines, inflated
+  virtual std::unique_ptr<ByteSource> open_raw_tar_split(const std::string& id) const = 0;   // tar-data.json.gz as it is
   // repository -> tag or digest -> v1 id, as written.
   virtual const std::map<std::string, std::map<std::string, std::string>>& repositories() const = 0;
   virtual const std::vector<LegacyContainer>& containers() const = 0;

@@ -12,6 +12,8 @@ static Errc code_of(int err) {
     case EBUSY: return Errc::in_use;
     case EOPNOTSUPP:
     case ENOSYS: return Errc::unsupported;
+    case ENOSPC:
+    case EDQUOT: return Errc::no_space;
     default: return Errc::io;
   }
 }

@@ -8,7 +8,7 @@
 
 namespace cairn {
 
-enum class Errc { not_found, already_exists, in_use, unsupported, corrupt, invalid, io, interrupted };
+enum class Errc { not_found, already_exists, in_use, unsupported, corrupt, invalid, io, no_space, interrupted };
 
 // Texts are one line: "doing what 'to which object': why; what would help". They are printed once, in cli/.
 class Error : public std::runtime_error {
@@ -21,7 +21,7 @@ class Error : public std::runtime_error {
 };
 
 // "doing: strerror(err)". ENOENT is not_found, EEXIST already_exists, EBUSY in_use, EOPNOTSUPP and ENOSYS unsupported,
-// anything else io.
+// ENOSPC and EDQUOT no_space, anything else io.
 [[noreturn]] void throw_errno(const std::string& doing, int err = errno);
 
 // Runs `body`; an Error that leaves it gets "doing(): " in front. `doing` is called only on failure. nlohmann::json and
