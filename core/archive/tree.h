@@ -16,7 +16,9 @@
 namespace cairn {
 
 // How a branch says "this name is gone" and "this directory hides what is below":
-//   overlay: char device 0/0; trusted.overlay.opaque=y; also trusted.overlay.redirect and .metacopy are followed
+//   overlay: char device 0/0; trusted.overlay.opaque=y; also trusted.overlay.redirect and .metacopy are followed. On a
+//            branch whose root belongs to another user than root (a rootless store), user.overlay.* counts as well.
+//            The root itself is never opaque: the kernel always merges it.
 //   aufs:    .wh.NAME; .wh..wh..opq; .wh..wh.* at the branch root is not content
 enum class WhiteoutStyle { none, overlay, aufs };
 
@@ -45,6 +47,8 @@ class TreeNode {
   // Where the shown inode lies: for link(2) and for whoever reads by (directory, name). Not for the root.
   int source_dir() const;
   const std::string& source_name() const;
+  // The shown inode holds its content itself (false only for overlay metacopy, whose content lies in a lower branch).
+  bool whole() const;
 
   struct Data;
   explicit TreeNode(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
@@ -59,15 +63,16 @@ class Tree {
   // Uppermost branch first. `keep_alive` is held as long as the tree and its nodes (a mount, say).
   explicit Tree(std::vector<Branch> branches, std::shared_ptr<void> keep_alive = {});
   TreeNode root() const;                              // throws Errc::not_found for a Tree of no branches
-  bool empty() const { return branches_.empty(); }
+  bool empty() const { return state_ == nullptr; }
 
   // `path` inside the tree; ".." and absolute links stay inside it (RESOLVE_IN_ROOT); more than 40 links: Errc::invalid.
+  // The directories of the last path found stay open, so that a run of paths in byte order is cheap. Thread-safe.
   enum class Last { follow, keep };                   // what to do when the last component is a symbolic link
   std::optional<TreeNode> find(const std::string& path, Last last = Last::keep) const;
 
  private:
-  std::vector<Branch> branches_;
-  std::shared_ptr<void> keep_alive_;
+  struct State;
+  std::shared_ptr<State> state_;
 };
 
 // Regular file of `node` as a stream.
