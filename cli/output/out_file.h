@@ -1,0 +1,32 @@
+// Where -o FILE goes: the file appears under its name when it is complete, or not at all.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "core/archive/stream.h"
+#include "core/util/fd.h"
+
+namespace cairn {
+
+// `path` "" or "-" is stdout; a terminal is refused (Errc::invalid), as nobody wants a tar on one. A device or fifo is
+// written directly. The destructor removes what was not committed.
+class OutFile : public ByteSink {
+ public:
+  OutFile(const std::string& path, const std::string& what);
+  ~OutFile() override;
+  OutFile(const OutFile&) = delete;
+  void write(std::span<const char> bytes) override;
+  void commit();                               // durable, then visible
+
+  // The umask the user started us with: files made for him honour it though the process runs with 0.
+  static mode_t user_umask;
+
+ private:
+  std::string path_, temporary_;
+  Fd file_;                                    // none: stdout
+};
+
+}  // namespace cairn
