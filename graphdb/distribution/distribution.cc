@@ -1,0 +1,80 @@
+#include "graphdb/distribution/distribution.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/util/error.h"
+#include "graphdb/util/files.h"
+#include "graphdb/util/json.h"
+
+namespace cairn {
+
+constexpr size_t kMaxEntries = 50;                // as engines keep
+
+struct BlobEntry {
+  std::string digest, repository, hmac;
+  bool operator==(const BlobEntry&) const = default;
+};
+
+static std::vector<BlobEntry> parse_entries(const std::string& text, const std::string& file) {
+  std::vector<BlobEntry> out;
+  for (const auto& item : parse_json(text, file))
+    out.push_back({json_string(item, "Digest"), json_string(item, "SourceRepository"), json_string(item, "HMAC")});
+  return out;
+}
+
+static std::string encoded(const std::vector<BlobEntry>& entries) {
+  std::string out = "[";
+  for (const auto& entry : entries)
+    out += std::string(out.size() > 1 ? "," : "") + "{\"Digest\":" + go_quoted(entry.digest) + ",\"SourceRepository\":" +
+           go_quoted(entry.repository) + ",\"HMAC\":" + go_quoted(entry.hmac) + "}";
+  return out + "]";
+}
+
+static std::vector<BlobEntry> read_entries(int root_fd, const std::string& file) {
+  try {
+    const auto text = try_read_regular_at(root_fd, file);
+    return text ? parse_entries(*text, file) : std::vector<BlobEntry>();
+  } catch (const Error& e) {
+    if (e.code() != Errc::corrupt) throw;
+    return {};
+  }
+}
+
+std::string DistributionCache::blob_file(const Digest& blob) const {
+  return place_.image("distribution/diffid-by-digest/sha256/" + blob.hex());
+}
+std::string DistributionCache::diff_file(const DiffId& diff) const {
+  return place_.image("distribution/v2metadata-by-diffid/sha256/" + diff.hex());
+}
+
+void DistributionCache::add(const DiffId& diff, const Digest& blob, const std::string& source_repository) {
+  const int root = place_.root_fd();
+  for (const char* folder : {"distribution/diffid-by-digest", "distribution/v2metadata-by-diffid"}) {
+    ensure_dir_at(root, place_.image(folder), 0755);
+    ensure_dir_at(root, place_.image(std::string(folder) + "/sha256"), 0755);
+  }
+  auto entries = read_entries(root, diff_file(diff));
+  const BlobEntry added{blob.str(), source_repository, ""};
+  std::erase(entries, added);
+  entries.push_back(added);
+  if (entries.size() > kMaxEntries) entries.erase(entries.begin(), entries.end() - kMaxEntries);
+  replace_cache_file_at(root, diff_file(diff), encoded(entries), 0644);
+  replace_cache_file_at(root, blob_file(blob), diff.str(), 0644);
+}
+
+std::optional<DiffId> DistributionCache::diff_of(const Digest& blob) const {
+  const auto root = place_.try_root_fd();
+  const auto text = root ? try_read_regular_at(*root, blob_file(blob), 4096) : std::nullopt;
+  return text ? DiffId::parse(*text) : std::nullopt;
+}
+
+std::vector<Digest> DistributionCache::blobs_of(const DiffId& diff) const {
+  std::vector<Digest> out;
+  const auto root = place_.try_root_fd();
+  if (!root) return out;
+  for (const auto& entry : read_entries(*root, diff_file(diff)))
+    if (const auto blob = Digest::parse(entry.digest)) out.push_back(*blob);
+  return out;
+}
+
+}  // namespace cairn

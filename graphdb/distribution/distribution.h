@@ -1,0 +1,23 @@
+// image/DRV/distribution: which blob inflates to which layer. The engine's caches; damage in them counts as absence.
+#pragma once
+
+#include "core/interfaces/metadata_store.h"
+#include "graphdb/place.h"
+
+namespace cairn {
+
+class DistributionCache : public Distribution {
+ public:
+  explicit DistributionCache(Place& place) : place_(place) {}
+
+  void add(const DiffId& diff, const Digest& blob, const std::string& source_repository) override;
+  std::optional<DiffId> diff_of(const Digest& blob) const override;
+  std::vector<Digest> blobs_of(const DiffId& diff) const override;   // newest last
+
+ private:
+  std::string blob_file(const Digest& blob) const;
+  std::string diff_file(const DiffId& diff) const;
+  Place& place_;
+};
+
+}  // namespace cairn

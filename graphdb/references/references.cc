@@ -1,0 +1,101 @@
+#include "graphdb/references/references.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/util/error.h"
+#include "graphdb/util/files.h"
+#include "graphdb/util/json.h"
+
+namespace cairn {
+
+std::string repository_of(const std::string& reference) {
+  size_t end = reference.find('@');
+  if (end == std::string::npos) {
+    const size_t slash = reference.rfind('/');
+    end = reference.find(':', slash == std::string::npos ? 0 : slash);
+  }
+  if (end == std::string::npos || end == 0 || end + 1 == reference.size())
+    throw Error(Errc::invalid, "naming an image '" + printable(reference) + "': a name needs a tag or a digest");
+  return reference.substr(0, end);
+}
+
+std::map<std::string, std::map<std::string, std::string>> parse_repositories(const std::string& text,
+                                                                            const std::string& file) {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(Errc::corrupt, "reading '" + printable(file) + "': " + why);
+  };
+  std::map<std::string, std::map<std::string, std::string>> out;
+  const nlohmann::json document = parse_json_object(text, file);
+  const nlohmann::json* repositories = json_member(document, "Repositories");
+  if (repositories == nullptr || repositories->is_null()) return out;
+  if (!repositories->is_object()) refuse("\"Repositories\" is no object");
+  for (const auto& [repository, references] : repositories->items()) {
+    auto& inner = out[repository];
+    if (references.is_null()) continue;
+    if (!references.is_object()) refuse("repository '" + printable(repository) + "' is no object");
+    for (const auto& [reference, id] : references.items()) {
+      if (!id.is_string()) refuse("'" + printable(reference) + "' names no image");
+      inner[reference] = id.get<std::string>();
+    }
+  }
+  return out;
+}
+
+RepositoriesFile::Raw RepositoriesFile::read() const {
+  const std::string file = place_.image("repositories.json");
+  const auto root = place_.try_root_fd();
+  try {
+    const auto text = root ? try_read_regular_at(*root, file, 64u << 20) : std::nullopt;
+    return text ? parse_repositories(*text, file) : Raw();
+  } catch (const Error& e) {
+    if (e.code() != Errc::corrupt) throw;
+    throw Error(Errc::corrupt, std::string(e.what()) + "; no engine starts on it: restore the file, or move it away to go "
+                                                       "on with untagged images");
+  }
+}
+
+References::Map RepositoriesFile::all() const {
+  Map out;
+  for (const auto& [repository, references] : read())
+    for (const auto& [reference, id] : references)
+      if (const auto image = ImageId::parse(id)) out[repository].emplace(reference, *image);
+  return out;
+}
+
+static std::string encoded(const std::map<std::string, std::map<std::string, std::string>>& repositories) {
+  std::string out = "{\"Repositories\":{";
+  const char* outer_comma = "";
+  for (const auto& [repository, references] : repositories) {
+    out += outer_comma + go_quoted(repository) + ":{";
+    const char* comma = "";
+    for (const auto& [reference, id] : references) {
+      out += comma + go_quoted(reference) + ":" + go_quoted(id);
+      comma = ",";
+    }
+    out += "}";
+    outer_comma = ",";
+  }
+  return out + "}}";
+}
+
+void RepositoriesFile::update(const std::map<std::string, ImageId>& add, const std::vector<std::string>& remove) {
+  Raw repositories = read();
+  const Raw before = repositories;
+  for (const auto& reference : remove) {
+    const auto repository = repositories.find(repository_of(reference));
+    if (repository == repositories.end()) continue;
+    repository->second.erase(reference);
+    if (repository->second.empty()) repositories.erase(repository);
+  }
+  for (const auto& [reference, image] : add) {
+    auto& id = repositories[repository_of(reference)][reference];
+    if (!id.empty() && id != image.str() && reference.find('@') != std::string::npos)
+      throw Error(Errc::already_exists, "naming image '" + image.str() + "' '" + printable(reference) +
+                                            "': a digest cannot move to another image");
+    id = image.str();
+  }
+  if (repositories == before) return;
+  replace_file_at(place_.root_fd(), place_.image("repositories.json"), encoded(repositories), 0600);
+}
+
+}  // namespace cairn
