@@ -37,7 +37,10 @@ struct Copied {
 };
 
 // Puts `changes` (of `tree` over its parent) into `target`: the same files, owners, modes, times, xattrs, devices and
-// hardlinks as `tree` shows; deletions become the target's whiteouts. `stop` is asked now and then.
-Copied apply_tree(const Tree& tree, const std::vector<struct Change>& changes, DiffTarget& target, Links links);
+// hardlinks as `tree` shows; deletions become the target's whiteouts. Directories above a change must be among the changes
+// or in the target already. The target's root becomes like the tree's, unless it is to be left alone.
+enum class Root { take, leave };
+Copied apply_tree(const Tree& tree, const std::vector<struct Change>& changes, DiffTarget& target, Links links,
+                  Root root = Root::take);
 
 }  // namespace cairn

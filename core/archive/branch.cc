@@ -1,9 +1,11 @@
 #include "core/archive/branch.h"
 
+#include <sys/resource.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cstring>
+#include <mutex>
 #include <string_view>
 
 #include "core/util/error.h"
@@ -73,6 +75,16 @@ std::vector<std::string> components_of(const std::string& path) {
 }
 
 }  // namespace
+
+void raise_descriptor_limit() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    rlimit limit;
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);      // where it fails, a deep tree fails with EMFILE
+  });
+}
 
 bool is_overlay_private(const std::string& xattr) noexcept {
   return xattr.starts_with("trusted.overlay.") || xattr.starts_with("user.overlay.");

@@ -51,6 +51,9 @@ OverlayMarks marks_of_dir(int fd, bool user_marks);
 OverlayMarks marks_of_file(int dir_fd, const std::string& name, bool user_marks);
 bool is_overlay_private(const std::string& xattr) noexcept;      // trusted.overlay.*, user.overlay.*
 
+// A Tree of many branches keeps (depth x branches) directories open: the soft limit goes to the hard one, once.
+void raise_descriptor_limit();
+
 // O_RDONLY of a directory or regular file, O_NOFOLLOW, not touching its atime where that is permitted; -1 and errno.
 int open_untouched(int dir_fd, const char* name, int flags) noexcept;
 

@@ -1,7 +1,6 @@
 #include "core/archive/tree.h"
 
 #include <dirent.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -32,17 +31,6 @@ struct TreeNode::Data {
 };
 
 namespace {
-
-// A Tree of many branches keeps (depth x branches) directories open.
-void raise_descriptor_limit() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    rlimit limit;
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);                // where it fails, a deep tree fails with EMFILE
-  });
-}
 
 // A name as one branch lists it. `whiteout`: the branch says by a name of its own (aufs) that it is gone.
 struct Listed {
