@@ -1,0 +1,212 @@
+#include "core/migrate/containers.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/archive/changes.h"
+#include "core/image/v1_config.h"
+#include "core/json/go_json.h"
+#include "core/layer/store_lock.h"
+#include "core/util/error.h"
+
+namespace cairn {
+
+namespace {
+
+// A directory that is filled like a layer and simply is one: nothing lies below it that could need hiding.
+class PlainTarget : public DiffTarget {
+ public:
+  explicit PlainTarget(Fd root) : root_(std::move(root)) {}
+  int root_fd() const override { return root_.get(); }
+  void hide(int, const std::string&) override {}
+  void make_opaque(int) override {}
+  void finish(const std::optional<LayerId>&, const std::vector<std::string>&) override {}
+
+ private:
+  Fd root_;
+};
+
+// A copy of the directory `from` as `name` below `to_fd`: complete or absent.
+uint64_t copy_directory(Fd from, int to_fd, const std::string& name, const std::string& below) {
+  const std::string temporary = ".cairn-tmp-" + name;
+  remove_tree_at(to_fd, temporary);
+  mkdir_at(to_fd, temporary, 0755);
+  ensure_dirs_at(to_fd, temporary + below, 0755);
+  PlainTarget target(open_dir_at(to_fd, temporary + below));
+  const Tree tree({Branch{std::make_shared<const Fd>(std::move(from)), WhiteoutStyle::none}});
+  const Copied copied = apply_tree(tree, changes_between(tree, Tree()), target, Links::none);
+  const TreeNode root = tree.root();
+  if (::fchown(target.root_fd(), root.st().st_uid, root.st().st_gid) != 0 ||
+      ::fchmod(target.root_fd(), root.st().st_mode & 07777) != 0)
+    throw_errno("setting the owner of '" + printable(name) + "'");
+  sync_file_system(to_fd);
+  if (::renameat(to_fd, temporary.c_str(), to_fd, name.c_str()) != 0) throw_errno("publishing '" + printable(name) + "'");
+  fsync_fd(to_fd, "the directory of '" + name + "'");
+  return copied.bytes_copied;
+}
+
+bool is_volume_name(const std::string& name) {
+  return LayerId::valid(name) && name != "metadata.db" && name != "_tmp" && name != "backingFsBlockDev";
+}
+
+// Files that migration writes itself, and mount points of another time.
+bool comes_along(const std::string& name) {
+  return name != "config.json" && name != "config.v2.json" && name != "hostconfig.json";
+}
+
+void copy_file(int from_dir, int to_dir, const std::string& name, const struct stat& st) {
+  const Fd from = open_at(from_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  remove_tree_at(to_dir, name);
+  const Fd to = open_at(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  std::string buffer(1 << 20, '\0');
+  while (const size_t n = read_some(from.get(), buffer)) write_all(to.get(), std::span(buffer).first(n));
+  const timespec times[2] = {st.st_atim, st.st_mtim};
+  if (::fchown(to.get(), st.st_uid, st.st_gid) != 0 || ::fchmod(to.get(), st.st_mode & 07777) != 0 ||
+      ::futimens(to.get(), times) != 0)
+    throw_errno("copying '" + printable(name) + "'");
+}
+
+// Logs, hostname, hosts and the like: every regular file of containers/ID.
+void copy_files(const std::string& id, const MigrationSource& source, const MigrationTarget& target) {
+  const Fd source_root = open_dir(source.root.string()), target_root = open_dir(target.root.string());
+  const Fd from = open_dir_at(open_dir_at(source_root.get(), "containers").get(), id);
+  const Fd to = open_dir_at(open_dir_at(target_root.get(), "containers").get(), id);
+  for (const auto& name : list_dir(from.get())) {
+    const auto st = stat_at(from.get(), name);
+    if (st && S_ISREG(st->st_mode) && comes_along(name)) copy_file(from.get(), to.get(), name, *st);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> legacy_volumes(const MigrationSource& source) {
+  const Fd root = open_dir(source.root.string());
+  const auto volumes = try_open_at(root.get(), "volumes", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  std::vector<std::string> out;
+  if (!volumes) return out;
+  for (const auto& name : list_dir(volumes->get())) {
+    if (!is_volume_name(name)) continue;
+    const auto own = stat_at(volumes->get(), name + "/_data");
+    const auto old = stat_at(root.get(), "vfs/dir/" + name);
+    if ((own && S_ISDIR(own->st_mode)) || (old && S_ISDIR(old->st_mode))) out.push_back(name);
+  }
+  return out;
+}
+
+uint64_t migrate_volume(const std::string& name, const MigrationSource& source, const MigrationTarget& target) {
+  return while_doing([&] { return "copying volume '" + printable(name) + "'"; }, [&]() -> uint64_t {
+    const Fd from_root = open_dir(source.root.string()), to_root = open_dir(target.root.string());
+    ensure_dir_at(to_root.get(), "volumes", 0701);
+    const Fd to = open_dir_at(to_root.get(), "volumes");
+    if (exists_at(to.get(), name)) return 0;
+    const Fd volumes = open_dir_at(from_root.get(), "volumes");
+    const auto data = stat_at(volumes.get(), name + "/_data");
+    if (data && S_ISDIR(data->st_mode)) return copy_directory(open_dir_at(volumes.get(), name), to.get(), name, "");
+    const Fd vfs = open_dir_at(open_dir_at(from_root.get(), "vfs").get(), "dir");  // before 1.7
+    return copy_directory(open_dir_at(vfs.get(), name), to.get(), name, "/_data");
+  });
+}
+
+std::optional<std::string> mount_points_from_volumes(const std::string& config_json, const std::set<std::string>& volumes,
+                                                     bool in_place) {
+  using namespace go_json;
+  const auto fields = members(config_json);
+  const Member* points = find_field(fields, "MountPoints");
+  if (points && kind_of(points->raw) == Kind::object && !members(points->raw).empty()) return std::nullopt;
+  const Member* paths = find_field(fields, "Volumes");
+  if (!paths || kind_of(paths->raw) != Kind::object) return std::nullopt;
+  const Member* writable = find_field(fields, "VolumesRW");
+  const RawObject rw = writable && kind_of(writable->raw) == Kind::object ? object(writable->raw) : RawObject();
+  RawObject out;
+  for (const auto& [destination, raw] : object(paths->raw)) {
+    if (kind_of(raw) != Kind::string) continue;
+    std::string path = unquote(raw);
+    std::string name = path.substr(path.rfind('/') + 1);
+    if (name == "_data" && path.size() > 6) {
+      const std::string above = path.substr(0, path.size() - 6);
+      name = above.substr(above.rfind('/') + 1);
+    }
+    const bool volume = volumes.contains(name) && (path.find("/vfs/dir/") != std::string::npos ||
+                                                   path.find("/volumes/") != std::string::npos);
+    if (volume && !in_place) {
+      const size_t place = std::min(path.rfind("/vfs/dir/"), path.rfind("/volumes/"));
+      path = path.substr(0, place) + "/volumes/" + name + "/_data";
+    }
+    const auto mode = rw.find(destination);
+    RawObject point{{"Destination", quote(destination)}, {"Source", quote(path)}, {"Relabel", "\"\""},
+                    {"RW", mode == rw.end() || mode->second == "true" ? "true" : "false"}};
+    point["Name"] = volume && !in_place ? quote(name) : "\"\"";
+    point["Driver"] = volume && !in_place ? "\"local\"" : "\"\"";
+    out[destination] = encode(point);
+  }
+  return out.empty() ? std::nullopt : std::optional(encode(out));
+}
+
+std::string complete_host_config(const std::optional<std::string>& host_config, const std::vector<std::string>& links) {
+  using namespace go_json;
+  RawObject fields;
+  if (host_config) fields = object(*host_config);
+  bool changed = !host_config;
+  const auto empty_text = [&](const RawObject& in, const char* key) {
+    const auto it = in.find(key);
+    return it == in.end() || kind_of(it->second) == Kind::null || it->second == "\"\"";
+  };
+  if (empty_text(fields, "NetworkMode")) fields["NetworkMode"] = "\"default\"", changed = true;
+  const auto log = fields.find("LogConfig");
+  if (log == fields.end() || kind_of(log->second) != Kind::object || empty_text(object(log->second), "Type"))
+    fields["LogConfig"] = R"({"Type":"json-file","Config":{}})", changed = true;
+  const auto known = fields.find("Links");
+  if (!links.empty() && (known == fields.end() || kind_of(known->second) == Kind::null)) {
+    std::string list;
+    for (const auto& link : links) list += (list.empty() ? "" : ",") + quote(link);
+    fields["Links"] = "[" + list + "]";
+    changed = true;
+  }
+  return changed ? encode(fields) : *host_config;
+}
+
+// config.v2.json. 1.10 changed only "Image"; a new driver's name and mount points are what it or later engines need besides.
+static std::string new_config(const LegacyContainer& container, const ImagePlace& image, const MigrationSource& source,
+                              const MigrationTarget& target, const MigrateOptions& options) {
+  const std::string driver(target.driver.name());
+  std::string out = container_v2_from_v1(container.config, image.id,
+                                         driver == container.driver ? std::nullopt : std::optional(driver));
+  const auto names = legacy_volumes(source);
+  const auto points = mount_points_from_volumes(out, std::set(names.begin(), names.end()), options.in_place);
+  if (points) {
+    auto fields = go_json::object(out);
+    fields["MountPoints"] = *points;
+    out = go_json::encode(fields);
+  }
+  return out;
+}
+
+bool migrate_container(const LegacyContainer& container, const ImagePlace& image, const MigrationSource& source,
+                       const MigrationTarget& target, const MigrateOptions& options, LayerPlacer& placer, LayerStore& layers) {
+  const LayerId id(container.id), init(container.id + "-init");
+  auto& metadata = target.metadata;
+  if (metadata.layers().find_mount(container.id)) return false;
+  if (!source.driver.exists(id)) throw Error(Errc::corrupt, "its writable layer is missing from the " + std::string(source.driver.name()) + " directory");
+  const bool has_init = source.driver.exists(init);
+  std::unique_ptr<LayerTransaction> trace;
+  if (!options.in_place) {
+    trace = metadata.layers().begin(has_init ? std::vector{init, id} : std::vector{id});
+    if (has_init) placer.copy_writable(init, image.source_layer, image.target_layer);
+    placer.copy_writable(id, has_init ? init : image.source_layer, has_init ? init : image.target_layer);
+    metadata.containers().put(container.id, {{"config.json", container.config}});
+    copy_files(container.id, source, target);
+  }
+  std::map<std::string, std::string> files{{"config.v2.json", new_config(container, image, source, target, options)}};
+  const std::string host_config = complete_host_config(container.host_config, container.links);
+  if (!options.in_place) files["hostconfig.json"] = host_config;
+  layers.sync();
+  metadata.containers().put(container.id, files);
+  const FileLock lock = FileLock::wait(metadata.lock_fd(), FileLock::Kind::exclusive);
+  if (target.guard) target.guard();
+  metadata.layers().add_mount({container.id, id, has_init ? std::optional(init) : std::nullopt, image.chain});
+  sync_file_system(metadata.layers().sync_fd());
+  return true;
+}
+
+}  // namespace cairn

@@ -1,0 +1,127 @@
+#include "core/migrate/place_layers.h"
+
+#include <algorithm>
+
+#include "core/archive/changes.h"
+#include "core/layer/store_lock.h"
+#include "core/migrate/hash_layer.h"
+#include "core/util/error.h"
+#include "core/util/interrupt.h"
+#include "core/util/workers.h"
+
+namespace cairn {
+
+// How many layers become visible at once: a crash costs at most their linking, and each batch costs two syncs.
+static constexpr size_t kBatch = 64;
+
+struct LayerPlacer::Made {
+  std::unique_ptr<LayerTransaction> transaction;
+  std::unique_ptr<DiffTarget> target;          // none in place
+  std::string error;
+};
+
+LayerPlacer::LayerPlacer(const MigrationSource& source, const MigrationTarget& target, const MigrateOptions& options,
+                         MigrationState& state, LayerStore& layers, Progress& progress)
+    : source_(source), target_(target), options_(options), state_(state), layers_(layers), progress_(progress) {
+  for (const auto& record : target.metadata.layers().list()) target_ids_.emplace(record.chain, record.cache_id);
+}
+
+void LayerPlacer::fill(DiffTarget& target, const Tree& tree, const Tree& parent, const std::set<std::string>* names,
+                       Links links) {
+  const CompareOptions how{.rule = Compare::exact, .forced = names, .compare_content = names == nullptr};
+  const auto changes = changes_between(tree, target_.driver.layers_stand_alone() ? Tree() : parent, how);
+  const Copied copied = apply_tree(tree, changes, target, links);
+  const std::lock_guard lock(mutex_);
+  copied_.files_linked += copied.files_linked;
+  copied_.files_copied += copied.files_copied;
+  copied_.bytes_copied += copied.bytes_copied;
+}
+
+// Everything that needs no parent in the target. Runs in parallel.
+LayerPlacer::Made LayerPlacer::make(const LayerPlace& place) {
+  const LayerId id(place.owner);
+  Made made;
+  if (options_.in_place) {
+    made.transaction = target_.metadata.layers().begin({});  // names no directory: they are the source's
+  } else {
+    made.transaction = target_.metadata.layers().begin({id});
+    target_.driver.remove(id);  // left by a run that did not get to record it
+    made.target = target_.driver.begin(id);
+    std::optional<std::set<std::string>> names;
+    if (place.hashed.from_tar_split) names = tar_split_names(*source_.graph.open_tar_split(place.image->id));
+    const Tree parent = place.parent ? source_.driver.tree(source_ids_.at(*place.parent)) : Tree();
+    fill(*made.target, source_.driver.tree(LayerId(place.image->id)), parent, names ? &*names : nullptr, Links::hard);
+  }
+  auto split = place.hashed.from_tar_split ? source_.graph.open_raw_tar_split(place.image->id)
+                                           : read_from(state_.open_tar_split(place.image->id));
+  copy(*split, made.transaction->tar_split());
+  made.transaction->prepare({place.chain, place.hashed.diff, place.parent, id, place.hashed.size});
+  return made;
+}
+
+void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::map<ChainId, std::string>& failed) {
+  std::vector<Made> made(batch.size());
+  run_parallel(options_.jobs, batch.size(), [&](size_t i) {
+    check_interrupt();
+    if (batch[i]->parent && failed.contains(*batch[i]->parent)) return;
+    const std::string label = "layer " + batch[i]->owner.substr(0, 12);
+    progress_.state(label, options_.in_place ? "adopting" : "linking");
+    try {
+      made[i] = make(*batch[i]);
+    } catch (const Error& e) {
+      if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+      made[i].error = e.what();
+    }
+    progress_.item_done();
+  });
+
+  std::vector<size_t> ready;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const LayerPlace& place = *batch[i];
+    if (place.parent && failed.contains(*place.parent)) made[i].error = "its parent failed: " + failed[*place.parent];
+    if (made[i].error.empty() && made[i].target) {
+      try {
+        std::optional<LayerId> parent;
+        if (place.parent && !target_.driver.layers_stand_alone()) parent = target_ids_.at(*place.parent);
+        made[i].target->finish(parent, {});
+      } catch (const Error& e) {
+        if (e.code() == Errc::no_space) throw;
+        made[i].error = e.what();
+      }
+    }
+    if (made[i].error.empty()) ready.push_back(i);
+    else failed[place.chain] = made[i].error;
+  }
+  layers_.sync();
+  const FileLock lock = FileLock::wait(target_.metadata.lock_fd(), FileLock::Kind::exclusive);
+  if (target_.guard) target_.guard();
+  for (size_t i : ready) made[i].transaction->publish();
+  fsync_fd(target_.metadata.lock_fd(), "layerdb");
+  sync_file_system(target_.metadata.layers().sync_fd());
+}
+
+std::map<ChainId, std::string> LayerPlacer::place(const std::vector<LayerPlace>& places) {
+  std::map<ChainId, std::string> failed;
+  std::vector<const LayerPlace*> batch;
+  std::vector<const LayerPlace*> todo;
+  for (const auto& place : places) {
+    source_ids_.emplace(place.chain, LayerId(place.owner));
+    if (target_ids_.emplace(place.chain, LayerId(place.owner)).second) todo.push_back(&place);
+  }
+  for (size_t begin = 0; begin < todo.size(); begin += kBatch) {
+    batch.assign(todo.begin() + static_cast<ptrdiff_t>(begin),
+                 todo.begin() + static_cast<ptrdiff_t>(std::min(begin + kBatch, todo.size())));
+    place_batch(batch, failed);
+  }
+  return failed;
+}
+
+void LayerPlacer::copy_writable(const LayerId& id, const std::optional<LayerId>& source_parent,
+                                const std::optional<LayerId>& parent) {
+  target_.driver.remove(id);
+  auto made = target_.driver.begin(id);
+  fill(*made, source_.driver.tree(id), source_parent ? source_.driver.tree(*source_parent) : Tree(), nullptr, Links::none);
+  made->finish(target_.driver.layers_stand_alone() ? std::nullopt : parent, {});
+}
+
+}  // namespace cairn

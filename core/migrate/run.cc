@@ -1,0 +1,274 @@
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <numeric>
+
+#include "core/image/v1_config.h"
+#include "core/layer/layer_store.h"
+#include "core/layer/store_lock.h"
+#include "core/migrate/containers.h"
+#include "core/migrate/hash_layer.h"
+#include "core/migrate/migrate.h"
+#include "core/migrate/place_layers.h"
+#include "core/migrate/selection.h"
+#include "core/migrate/state.h"
+#include "core/migrate/verify.h"
+#include "core/util/error.h"
+#include "core/util/interrupt.h"
+#include "core/util/workers.h"
+
+namespace cairn {
+
+bool MigrationReport::complete() const {
+  const auto failed = [](const auto& item) { return item.status == "failed"; };
+  return damage.empty() && std::none_of(images.begin(), images.end(), failed) &&
+         std::none_of(layers.begin(), layers.end(), failed) && std::none_of(containers.begin(), containers.end(), failed);
+}
+
+namespace {
+
+// One run, its steps in order from top to bottom in run().
+class Run {
+ public:
+  Run(const MigrationPlan& plan, const MigrationSource& source, const MigrationTarget& target, const MigrateOptions& options,
+      Progress& progress)
+      : source_(source), target_(target), options_(options), progress_(progress), selection_(select(source.graph, options)),
+        root_(open_dir(target.root.string())), state_(root_.get(), source.graph, source.root.string()),
+        layers_(target.driver, target.metadata, options.jobs, progress, target.guard) {
+    report_.images = plan.images;
+    report_.layers = plan.layers;
+    report_.containers = plan.containers;
+    report_.damage = plan.damage;
+    volumes_ = plan.volumes;
+    progress.total(plan.bytes_to_hash, plan.images.size() * 2);
+  }
+
+  MigrationReport run() {
+    const auto start = std::chrono::steady_clock::now();
+    ensure_dir_at(root_.get(), ".cairn-migration", 0700);
+    const Fd own = open_dir_at(root_.get(), ".cairn-migration");
+    const auto lock = FileLock::attempt(own.get(), FileLock::Kind::exclusive);
+    if (!lock) throw Error(Errc::in_use, "migrating to '" + target_.root.string() + "': another cairn is doing that already");
+    state_.create();
+    target_.metadata.prepare();
+    layers_.recover();
+    LayerPlacer placer(source_, target_, options_, state_, layers_, progress_);
+    hashed_.resize(selection_.images.size());
+    recall();
+    hash();
+    assign_chains();
+    place(placer);
+    store_images();
+    store_containers(placer);
+    store_references();
+    if (options_.verify) verify_migration(source_, target_, places_, layers_, options_.jobs, report_, progress_);
+    write_mapping(root_.get(), mapping_);
+    mark_tags_done();
+    state_.remove();
+    report_.bytes_copied += placer.copied().bytes_copied;
+    report_.files_linked += placer.copied().files_linked;
+    report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return std::move(report_);
+  }
+
+ private:
+  void fail(size_t i, const std::string& why) {
+    for (auto* status : {&report_.images[i].status, &report_.layers[i].status}) *status = "failed";
+    report_.images[i].error = report_.layers[i].error = why;
+    report_.images[i].image_id.clear();
+    progress_.state("image " + report_.images[i].source_id.substr(0, 12), "failed");
+  }
+
+  // Layers of images that an earlier run finished need no hashing: their configuration names them.
+  void recall() {
+    mapping_ = read_mapping(root_.get());
+    for (size_t i = 0; i < selection_.images.size(); ++i) {
+      const auto known = mapping_.find(selection_.images[i]->id);
+      if (report_.images[i].status != "exists" || known == mapping_.end()) continue;
+      try {
+        const auto diffs = diff_ids_of(target_.metadata.images().config(known->second));
+        std::optional<ChainId> chain;
+        for (const auto& diff : diffs) chain = chain_id(chain, diff);
+        const auto record = chain ? target_.metadata.layers().find(*chain) : std::nullopt;
+        if (record) hashed_[i] = HashedLayer{record->diff, record->size, selection_.images[i]->has_tar_split, ""};
+        else report_.images[i].status = report_.layers[i].status = "planned";
+      } catch (const Error&) {  // its configuration is damaged: made anew
+        report_.images[i].status = report_.layers[i].status = "planned";
+      }
+    }
+  }
+
+  void hash() {
+    std::vector<size_t> order(selection_.images.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return selection_.images[a]->layer_size.value_or(0) > selection_.images[b]->layer_size.value_or(0);
+    });
+    run_parallel(options_.jobs, order.size(), [&](size_t k) {
+      const size_t i = order[k];
+      check_interrupt();
+      if (hashed_[i] || report_.layers[i].status == "failed") return;
+      const LegacyImage& image = *selection_.images[i];
+      progress_.state("layer " + image.id.substr(0, 12), "hashing");
+      try {
+        hashed_[i] = hash_layer(source_, image, state_, progress_);
+      } catch (const Error& e) {
+        if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+        const std::lock_guard guard(mutex_);
+        fail(i, std::string("reading its layer: ") + e.what());
+      }
+      progress_.item_done();
+    });
+  }
+
+  // ChainIDs, and whose directory stands for each: the first in Docker's order.
+  void assign_chains() {
+    for (size_t i = 0; i < selection_.images.size(); ++i) {
+      const LegacyImage& image = *selection_.images[i];
+      index_[image.id] = i;
+      MigratedLayer& layer = report_.layers[i];
+      if (image.parent && report_.layers[index_.at(*image.parent)].status == "failed" && layer.status != "failed")
+        fail(i, "its parent " + *image.parent + " could not be migrated");
+      chains_.emplace_back();
+      if (layer.status == "failed" || !hashed_[i]) continue;
+      const auto parent = image.parent ? chains_[index_.at(*image.parent)] : std::nullopt;
+      const ChainId chain = chain_id(parent, hashed_[i]->diff);
+      chains_[i] = chain;
+      report_.bytes_hashed += layer.status == "exists" ? 0 : static_cast<uint64_t>(std::max<int64_t>(hashed_[i]->size, 0));
+      describe(layer, *hashed_[i], chain);
+      if (const auto owner = owner_.find(chain); owner != owner_.end()) {
+        if (layer.status != "exists") layer.status = "duplicate";
+        layer.cache_id = owner->second;
+        continue;
+      }
+      owner_.emplace(chain, image.id);
+      layer.cache_id = image.id;
+      places_.push_back({&image, *hashed_[i], chain, parent, image.id});
+    }
+  }
+
+  void describe(MigratedLayer& layer, const HashedLayer& hashed, const ChainId& chain) {
+    layer.diff_id = hashed.diff.str();
+    layer.chain_id = chain.str();
+    layer.size = hashed.size;
+    layer.method = hashed.from_tar_split ? "tar-split" : "diff";
+    layer.error = hashed.warning;
+    if (!hashed.warning.empty()) report_.damage.push_back({"tar-data-unusable", layer.source_id, hashed.warning});
+  }
+
+  void place(LayerPlacer& placer) {
+    const auto failed = placer.place(places_);
+    for (size_t i = 0; i < chains_.size(); ++i) {
+      MigratedLayer& layer = report_.layers[i];
+      if (!chains_[i] || layer.status == "failed") continue;
+      if (const auto why = failed.find(*chains_[i]); why != failed.end()) fail(i, why->second);
+      else if (layer.status == "planned") layer.status = "migrated";
+    }
+  }
+
+  void store_images() {
+    std::vector<std::vector<DiffId>> diffs(chains_.size());
+    std::vector<std::vector<std::string>> history(chains_.size());
+    for (size_t i = 0; i < chains_.size(); ++i) {
+      const LegacyImage& image = *selection_.images[i];
+      if (image.parent && report_.images[index_.at(*image.parent)].status == "failed" && report_.images[i].status != "failed")
+        fail(i, "its parent " + *image.parent + " could not be migrated");
+      if (report_.images[i].status == "failed") continue;
+      try {
+        if (image.parent) diffs[i] = diffs[index_.at(*image.parent)], history[i] = history[index_.at(*image.parent)];
+        diffs[i].push_back(hashed_[i]->diff);
+        history[i].push_back(history_from_v1(image.json));
+        const ImageId id = target_.metadata.images().put(config_from_v1(image.json, diffs[i], history[i]));
+        if (image.parent) target_.metadata.images().set_parent(id, *ImageId::parse(report_.images[index_.at(*image.parent)].image_id));
+        if (image.checksum) target_.metadata.distribution().add(hashed_[i]->diff, *image.checksum, "");
+        mapping_.insert_or_assign(image.id, id);
+        report_.images[i].image_id = id.str();
+        if (report_.images[i].status == "planned") report_.images[i].status = "migrated";
+      } catch (const Error& e) {
+        if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+        fail(i, e.what());
+      }
+    }
+  }
+
+  void store_containers(LayerPlacer& placer) {
+    for (const auto& name : volumes_) {
+      progress_.state("volume " + name.substr(0, 12), "copying");
+      report_.bytes_copied += migrate_volume(name, source_, target_);
+    }
+    for (size_t i = 0; i < selection_.containers.size(); ++i) {
+      check_interrupt();
+      MigratedContainer& item = report_.containers[i];
+      const auto image = index_.find(selection_.containers[i]->image);
+      if (item.status == "failed") continue;
+      item.error = image == index_.end() ? "its image is not in the source"
+                   : report_.images[image->second].status == "failed" ? "its image could not be migrated" : "";
+      if (item.error.empty()) store_container(placer, i, image->second);
+      else item.status = "failed";
+    }
+  }
+
+  void store_container(LayerPlacer& placer, size_t i, size_t image) {
+    MigratedContainer& item = report_.containers[i];
+    progress_.state("container " + item.id.substr(0, 12), "copying");
+    item.image = report_.images[image].image_id;
+    try {
+      const auto record = target_.metadata.layers().find(*chains_[image]);
+      if (!record) throw Error(Errc::not_found, "the target has no layer " + chains_[image]->str());
+      const ImagePlace place{*ImageId::parse(item.image), *chains_[image], LayerId(owner_.at(*chains_[image])), record->cache_id};
+      item.status = migrate_container(*selection_.containers[i], place, source_, target_, options_, placer, layers_)
+                        ? "migrated" : "exists";
+    } catch (const Error& e) {
+      if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+      item.status = "failed";
+      item.error = e.what();
+    }
+  }
+
+  void store_references() {
+    std::map<std::string, ImageId> add;
+    for (const auto& [id, tags] : selection_.tags) {
+      const auto image = index_.find(id);
+      if (image == index_.end() || report_.images[image->second].status == "failed") continue;
+      for (const auto& tag : tags) add.emplace(tag, *ImageId::parse(report_.images[image->second].image_id));
+    }
+    const FileLock lock = FileLock::wait(target_.metadata.lock_fd(), FileLock::Kind::exclusive);
+    // Tags that the target has moved since an earlier run stay where its user put them.
+    for (const auto& [repository, entries] : target_.metadata.references().all())
+      for (const auto& [reference, id] : entries) add.erase(reference);
+    target_.metadata.references().update(add, {});
+  }
+
+  // As Docker 1.10 leaves it, so that it does not migrate tags again.
+  void mark_tags_done() {
+    if (options_.in_place && !exists_at(root_.get(), ".migration-v1-tags"))
+      create_file_at(root_.get(), ".migration-v1-tags", "", 0644);
+  }
+
+  const MigrationSource& source_;
+  const MigrationTarget& target_;
+  const MigrateOptions& options_;
+  Progress& progress_;
+  const Selection selection_;
+  const Fd root_;
+  MigrationState state_;
+  LayerStore layers_;
+  MigrationReport report_;
+  std::vector<std::string> volumes_;
+  std::map<std::string, ImageId> mapping_;
+  std::map<std::string, size_t> index_;                 // v1 id -> position in all the lists here
+  std::vector<std::optional<HashedLayer>> hashed_;
+  std::vector<std::optional<ChainId>> chains_;
+  std::map<ChainId, std::string> owner_;
+  std::vector<LayerPlace> places_;
+  std::mutex mutex_;                                    // for report_ while hashing
+};
+
+}  // namespace
+
+MigrationReport run_migration(const MigrationPlan& plan, const MigrationSource& source, const MigrationTarget& target,
+                              const MigrateOptions& options, Progress& progress) {
+  return Run(plan, source, target, options, progress).run();
+}
+
+}  // namespace cairn

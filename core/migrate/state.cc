@@ -1,0 +1,114 @@
+#include "core/migrate/state.h"
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/util/error.h"
+#include "core/util/ids.h"
+
+namespace cairn {
+
+using Json = nlohmann::json;
+
+static constexpr const char* kDir = ".cairn-migration";
+static constexpr const char* kMapping = ".migration-v1-images.json";
+
+static Json parse(const std::string& text, const std::string& what) {
+  Json out = Json::parse(text, nullptr, false);
+  if (!out.is_object()) throw Error(Errc::corrupt, "reading '" + what + "': not a JSON object");
+  return out;
+}
+
+static std::string identity_of(const LegacyGraph& graph, const std::string& path) {
+  std::string ids;
+  for (const auto& image : graph.images()) ids += image.id + "\n";
+  const Json out = {{"driver", graph.driver()}, {"path", path}, {"ids", Digest::of(ids).str()}};
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+MigrationState::MigrationState(int root_fd, const LegacyGraph& graph, std::string source_path)
+    : root_(dup_fd(root_fd)), identity_(identity_of(graph, source_path)) {
+  const auto there = try_read_file_at(root_.get(), std::string(kDir) + "/source.json");
+  if (!there) return;
+  const Json theirs = Json::parse(*there, nullptr, false), ours = parse(identity_, "source.json");
+  if (!theirs.is_object() || theirs == ours) return;  // torn by a power cut: nothing in there is trusted unchecked anyway
+  if (theirs.value("path", Json()) != ours["path"] && theirs.value("ids", Json()) != ours["ids"])
+    throw Error(Errc::already_exists, "opening the target: it holds an unfinished migration of '" +
+                                          printable(theirs.value("path", Json("?")).dump()) +
+                                          "'; finish that one, or choose another target");
+}
+
+void MigrationState::create() {
+  ensure_dir_at(root_.get(), kDir, 0700);
+  replace_file_at(dir().get(), "source.json", identity_, 0600);
+}
+
+Fd MigrationState::dir() const { return open_dir_at(root_.get(), kDir); }
+
+std::optional<HashedLayer> MigrationState::load(const std::string& id) const {
+  const auto text = try_read_file_at(root_.get(), std::string(kDir) + "/" + id + ".json");
+  if (!text) return std::nullopt;
+  const Json entry = Json::parse(*text, nullptr, false);
+  if (!entry.is_object() || !entry.contains("diff") || !entry["diff"].is_string() || !entry.contains("size") ||
+      !entry["size"].is_number_integer() || !entry.contains("tar_split") || !entry["tar_split"].is_string())
+    return std::nullopt;
+  const auto diff = DiffId::parse(entry["diff"].get<std::string>());
+  if (!diff) return std::nullopt;
+  const std::string split = entry["tar_split"].get<std::string>();
+  if (!split.empty()) {  // data may have reached the disk or not: only the hash tells
+    const auto fd = try_open_at(root_.get(), std::string(kDir) + "/" + id + ".tar-split.gz", O_RDONLY | O_NOFOLLOW);
+    if (!fd) return std::nullopt;
+    Sha256 hash;
+    std::string buffer(1 << 20, '\0');
+    while (const size_t n = read_some(fd->get(), buffer)) hash.update(std::span(buffer).first(n));
+    if (hash.finish().str() != split) return std::nullopt;
+  }
+  const std::string warning = entry.contains("warning") && entry["warning"].is_string() ? entry["warning"].get<std::string>() : "";
+  return HashedLayer{*diff, entry["size"].get<int64_t>(), split.empty(), warning};
+}
+
+Fd MigrationState::create_tar_split(const std::string& id) {
+  return open_at(dir().get(), id + ".tar-split.gz", O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+}
+
+Fd MigrationState::open_tar_split(const std::string& id) const {
+  return open_at(dir().get(), id + ".tar-split.gz", O_RDONLY | O_NOFOLLOW);
+}
+
+void MigrationState::save(const std::string& id, const HashedLayer& layer) {
+  std::string split;
+  if (!layer.from_tar_split) {
+    const Fd fd = open_tar_split(id);
+    Sha256 hash;
+    std::string buffer(1 << 20, '\0');
+    while (const size_t n = read_some(fd.get(), buffer)) hash.update(std::span(buffer).first(n));
+    split = hash.finish().str();
+  }
+  const Json entry = {{"diff", layer.diff.str()}, {"size", layer.size}, {"tar_split", split}, {"warning", layer.warning}};
+  const Fd own = dir();
+  const std::string name = id + ".json", fresh = name + ".new";
+  remove_tree_at(own.get(), fresh);
+  create_file_at(own.get(), fresh, entry.dump(-1, ' ', false, Json::error_handler_t::replace), 0600);
+  if (::renameat(own.get(), fresh.c_str(), own.get(), name.c_str()) != 0) throw_errno("saving the state of layer " + id);
+}
+
+void MigrationState::remove() { remove_tree_at(root_.get(), kDir); }
+
+std::map<std::string, ImageId> read_mapping(int root_fd) {
+  std::map<std::string, ImageId> out;
+  const auto text = try_read_file_at(root_fd, kMapping, 256u << 20);
+  if (!text || text->empty()) return out;
+  for (const auto& [id, value] : parse(*text, kMapping).items()) {
+    const auto image = value.is_string() ? ImageId::parse(value.get<std::string>()) : std::nullopt;
+    if (image && is_hex64(id)) out.emplace(id, *image);
+  }
+  return out;
+}
+
+void write_mapping(int root_fd, const std::map<std::string, ImageId>& mapping) {
+  Json out = Json::object();
+  for (const auto& [id, image] : mapping) out[id] = image.str();
+  replace_file_at(root_fd, kMapping, out.dump() + "\n", 0600);
+}
+
+}  // namespace cairn

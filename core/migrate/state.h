@@ -1,0 +1,48 @@
+// What an unfinished migration remembers below TARGET/.cairn-migration: whose migration it is, and the layers already
+// hashed. Entries are checked when they are read back, so a power cut costs work and nothing else. Gone when all is done.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "core/digest/digest.h"
+#include "core/interfaces/legacy_graph.h"
+#include "core/util/fd.h"
+
+namespace cairn {
+
+struct HashedLayer {
+  DiffId diff;
+  int64_t size = 0;                  // sum of the entry sizes
+  bool from_tar_split = false;       // false: a fresh diff, whose tar-split data lies in the state directory
+  std::string warning;               // why the source's tar-split data could not be used
+};
+
+class MigrationState {
+ public:
+  // Throws already_exists if the directory at `root_fd` holds the state of another source. Creates nothing.
+  MigrationState(int root_fd, const LegacyGraph& graph, std::string source_path);
+  void create();
+
+  std::optional<HashedLayer> load(const std::string& id) const;
+  // `id`.tar-split.gz, to be written before save(); the file of a fresh diff only.
+  Fd create_tar_split(const std::string& id);
+  std::string read_tar_split(const std::string& id) const;   // gzip bytes
+  Fd open_tar_split(const std::string& id) const;
+  void save(const std::string& id, const HashedLayer& layer);
+
+  void remove();                     // everything
+
+ private:
+  Fd dir() const;
+  Fd root_;
+  std::string identity_;             // JSON text: driver, path and ids of the source
+};
+
+// Mapping of v1 ids to image IDs, in the file and form of Docker's own migration (ROOT/.migration-v1-images.json).
+// Errc::corrupt if the file is there and unreadable as such.
+std::map<std::string, ImageId> read_mapping(int root_fd);
+void write_mapping(int root_fd, const std::map<std::string, ImageId>& mapping);
+
+}  // namespace cairn

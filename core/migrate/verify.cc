@@ -1,0 +1,66 @@
+#include "core/migrate/verify.h"
+
+#include <mutex>
+
+#include "core/archive/changes.h"
+#include "core/json/go_json.h"
+#include "core/util/error.h"
+#include "core/util/interrupt.h"
+#include "core/util/workers.h"
+
+namespace cairn {
+
+namespace {
+class NullSink : public ByteSink {
+ public:
+  void write(std::span<const char>) override { check_interrupt(); }
+};
+}  // namespace
+
+static std::string wrong_with(const MigrationSource& source, const MigrationTarget& target, const LayerPlace& place,
+                              LayerStore& layers) {
+  NullSink nowhere;
+  layers.write_tar(place.chain, nowhere);
+  const auto record = target.metadata.layers().find(place.chain);
+  const auto changes = changes_between(target.driver.tree(record->cache_id), source.driver.tree(LayerId(place.owner)),
+                                       {.rule = Compare::exact, .compare_content = false});
+  if (changes.empty()) return "";
+  return "'" + printable(changes[0].path) + "' differs from the source (" + std::to_string(changes.size()) + " in all)";
+}
+
+void verify_migration(const MigrationSource& source, const MigrationTarget& target, const std::vector<LayerPlace>& places,
+                      LayerStore& layers, unsigned jobs, MigrationReport& report, Progress& progress) {
+  std::mutex mutex;
+  run_parallel(jobs, places.size(), [&](size_t i) {
+    progress.state("layer " + places[i].owner.substr(0, 12), "verifying");
+    std::string wrong;
+    try {
+      if (target.metadata.layers().find(places[i].chain)) wrong = wrong_with(source, target, places[i], layers);
+    } catch (const Error& e) {
+      if (e.code() == Errc::interrupted) throw;
+      wrong = e.what();
+    }
+    const std::lock_guard lock(mutex);
+    if (!wrong.empty()) report.damage.push_back({"verify-failed", places[i].chain.str(), wrong});
+  });
+}
+
+std::vector<DiffId> diff_ids_of(const std::string& config) {
+  const auto bad = [] { return Error(Errc::corrupt, "reading an image configuration: it has no list of DiffIDs"); };
+  const auto top = go_json::object(config);
+  const auto rootfs = top.find("rootfs");
+  if (rootfs == top.end() || go_json::kind_of(rootfs->second) != go_json::Kind::object) throw bad();
+  const auto fields = go_json::object(rootfs->second);
+  std::vector<DiffId> out;
+  const auto list = fields.find("diff_ids");
+  if (list == fields.end()) return out;
+  if (go_json::kind_of(list->second) != go_json::Kind::array) throw bad();
+  for (const auto& raw : go_json::elements(list->second)) {
+    const auto diff = go_json::kind_of(raw) == go_json::Kind::string ? DiffId::parse(go_json::unquote(raw)) : std::nullopt;
+    if (!diff) throw bad();
+    out.push_back(*diff);
+  }
+  return out;
+}
+
+}  // namespace cairn
