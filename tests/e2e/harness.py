@@ -1,0 +1,207 @@
+"""What every end-to-end case shares: running cairn, scratch space, listings of trees, the shipped fixtures."""
+import fcntl
+import hashlib
+import json
+import os
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import unittest
+
+import engine
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+FIXTURES = os.path.join(HERE, "..", "fixtures")
+BUSYBOX = "/bin/busybox"
+
+
+class Result:
+    def __init__(self, args, code, stdout, stderr, max_rss):
+        self.args, self.code, self.stdout, self.max_rss = args, code, stdout, max_rss
+        self.stderr = stderr.decode(errors="replace")
+
+    def text(self):
+        return self.stdout.decode()
+
+    def json(self):
+        return json.loads(self.stdout)
+
+    def __str__(self):
+        return f"cairn {' '.join(map(str, self.args))}: exit {self.code}\nstdout: {self.stdout[-3000:]!r}\nstderr: {self.stderr[-3000:]}"
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.binary = os.environ.get("CAIRN_BIN") or self.skipTest("CAIRN_BIN does not name the cairn program")
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        self.tmp = tempfile.mkdtemp(prefix="cairn-e2e-", dir=os.environ.get("CAIRN_E2E_DIR", "/var/tmp"))
+        self.addCleanup(self._remove_scratch)
+
+    def _remove_scratch(self):
+        for target in reversed(mounts_below(self.tmp)):
+            subprocess.run(["umount", "-l", target], check=False)
+        shutil.rmtree(self.tmp, ignore_errors=True)
+
+    def path(self, *parts):
+        return os.path.join(self.tmp, *parts)
+
+    def cairn(self, *args, code=0, input=None, timeout=300, env=None, **popen):
+        """Runs cairn and expects exit status `code` (None: any)."""
+        result = self.start(*args, input=input, env=env, **popen).finish(input, timeout)
+        if code is not None:
+            self.assertEqual(result.code, code, str(result))
+        self.assertNotIn("terminate called", result.stderr, str(result))
+        return result
+
+    def start(self, *args, input=None, env=None, **popen):
+        return Running(self.binary, args, input is not None, {**os.environ, **(env or {})}, popen)
+
+    def engine(self, root, driver, *flags):
+        """A private engine on `root`, stopped at the end of the case at the latest."""
+        started = engine.Engine(root, driver, flags)
+        self.addCleanup(started.stop)
+        return started
+
+    def need_engine(self):
+        why = engine.unavailable()
+        if why:
+            self.skipTest(why)
+
+    def need_program(self, path, package):
+        if not os.access(path, os.X_OK):
+            self.skipTest(f"no {path}: install {package}")
+
+    def fixture(self, name):
+        """Unpacks tests/fixtures/NAME.tar.gz; returns its data root."""
+        where = self.path(name)
+        if not os.path.exists(where):
+            os.mkdir(where)
+            subprocess.run(["tar", "--xattrs", "--xattrs-include=*", "--numeric-owner", "-xzf", f"{FIXTURES}/{name}.tar.gz", "-C", where],
+                           check=True)
+        return os.path.join(where, "docker")
+
+    def tmpfs(self, name, size):
+        where = self.path(name)
+        os.mkdir(where)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", where], check=True)
+        return where
+
+    def assert_same_tree(self, got, want, what=""):
+        """Compares two listings; a failure shows the paths that differ, not both trees."""
+        gone = {k: v for k, v in want.items() if k not in got}
+        more = {k: v for k, v in got.items() if k not in want}
+        other = {k: (got[k], want[k]) for k in got.keys() & want.keys() if got[k] != want[k]}
+        if gone or more or other:
+            self.fail(f"{what}\n  missing: {_few(gone)}\n  not expected: {_few(more)}\n  differ (got, want): {_few(other)}")
+
+
+def _few(entries):
+    return "".join(f"\n    {name}: {entry}" for name, entry in sorted(entries.items())[:8]) + (" ..." if len(entries) > 8 else "")
+
+
+class Running:
+    """A cairn that was started and may be killed."""
+
+    def __init__(self, binary, args, piped, env, popen):
+        self.args = args
+        self.out, self.err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self.process = subprocess.Popen([binary, *args], stdin=subprocess.PIPE if piped else subprocess.DEVNULL, stdout=self.out,
+                                        stderr=self.err, env=env, **popen)
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        return self.finish()
+
+    def finish(self, input=None, timeout=300):
+        if input is not None:
+            try:
+                self.process.stdin.write(input)
+                self.process.stdin.close()
+            except BrokenPipeError:
+                pass
+        status, usage = self._wait(timeout)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        texts = []
+        for stream in (self.out, self.err):
+            stream.seek(0)
+            texts.append(stream.read())
+            stream.close()
+        return Result(self.args, self.process.returncode, *texts, usage.ru_maxrss)
+
+    def _wait(self, timeout):
+        """wait4, for the memory this one child used; SIGALRM ends a hang."""
+        def too_long(*_):
+            self.process.kill()
+            raise TimeoutError(f"cairn {self.args}: still running after {timeout} s")
+
+        before = signal.signal(signal.SIGALRM, too_long)
+        signal.alarm(timeout)
+        try:
+            _, status, usage = os.wait4(self.process.pid, 0)
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, before)
+        return status, usage
+
+
+def mounts_below(path):
+    with open("/proc/self/mountinfo") as table:
+        targets = [line.split()[4] for line in table]
+    return sorted(t for t in targets if t == path or t.startswith(path + "/"))
+
+
+def limit_memory(megabytes):
+    """preexec_fn: a bound on address space, so that a runaway allocation fails here and not the machine."""
+    return lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+
+def listing(root, times=True, skip=()):
+    """Everything below `root` that a copy must keep: path -> description. Names that are no UTF-8 come surrogate-escaped."""
+    entries, groups = {}, {}
+    for top, dirs, files in os.walk(root):
+        dirs.sort()
+        for name in ["."] * (top == root) + dirs + sorted(files):
+            path = os.path.join(top, name)
+            shown = os.path.normpath(os.path.relpath(path, root))
+            if shown in skip:
+                continue
+            entries[shown] = _describe(path, times, groups, shown)
+        dirs[:] = [d for d in dirs if not os.path.islink(os.path.join(top, d)) and os.path.normpath(os.path.relpath(os.path.join(top, d), root)) not in skip]
+    return entries
+
+
+def _describe(path, times, groups, shown):
+    st = os.lstat(path)
+    kind = stat.filemode(st.st_mode)
+    parts = [kind, f"{st.st_uid}:{st.st_gid}"]
+    if times:
+        parts.append(f"mtime={st.st_mtime_ns}")
+    if stat.S_ISREG(st.st_mode):
+        with open(path, "rb") as f:
+            parts.append(f"size={st.st_size} sha256={hashlib.sha256(f.read()).hexdigest()[:16]}")
+    if stat.S_ISLNK(st.st_mode):
+        parts.append("-> " + os.readlink(path))
+    if stat.S_ISCHR(st.st_mode) or stat.S_ISBLK(st.st_mode):
+        parts.append(f"dev={os.major(st.st_rdev)},{os.minor(st.st_rdev)}")
+    if not stat.S_ISDIR(st.st_mode) and st.st_nlink > 1:
+        parts.append("linked to " + groups.setdefault((st.st_dev, st.st_ino), shown))
+    for name in sorted(os.listxattr(path, follow_symlinks=False)):
+        if not name.startswith("trusted.overlay."):
+            parts.append(f"{name}={os.getxattr(path, name, follow_symlinks=False).hex()}")
+    return " ".join(parts)
+
+
+def tar_listing(path_or_bytes):
+    """name -> (type, mode, uid, gid, size, mtime, link, device) of a tar as read by Python's tarfile."""
+    import io
+    import tarfile
+    source = {"fileobj": io.BytesIO(path_or_bytes)} if isinstance(path_or_bytes, bytes) else {"name": path_or_bytes}
+    with tarfile.open(**source, errors="surrogateescape") as tar:
+        return {os.path.normpath(m.name): (m.type, m.mode & 0o7777, m.uid, m.gid, m.size, int(m.mtime), m.linkname, m.devmajor, m.devminor)
+                for m in tar}
