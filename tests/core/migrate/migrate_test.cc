@@ -1,0 +1,180 @@
+#include "core/migrate/migrate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "core/archive/changes.h"
+#include "drivers/overlay/overlay.h"
+#include "drivers/overlay2/overlay2.h"
+#include "drivers/vfs/vfs.h"
+#include "core/util/error.h"
+#include "graphdb/legacy/legacy_graph.h"
+#include "graphdb/store.h"
+#include "tests/core/migrate/tiny_tree.h"
+
+namespace cairn {
+namespace {
+
+namespace fs = std::filesystem;
+using test::read_file;
+using test::TempDir;
+
+std::unique_ptr<Driver> open_driver(const fs::path& root, const std::string& name) {
+  if (name == "overlay2") return open_overlay2(root, {});
+  return name == "vfs" ? open_vfs(root, {}) : open_overlay(root, {});
+}
+
+// Relative path -> content (or link text) of every file below `root`.
+std::map<std::string, std::string> files_below(const fs::path& root) {
+  std::map<std::string, std::string> out;
+  for (const auto& entry : fs::recursive_directory_iterator(root)) {
+    const std::string name = fs::relative(entry.path(), root).string();
+    if (entry.is_symlink()) out[name] = fs::read_symlink(entry.path()).string();
+    else if (entry.is_regular_file()) out[name] = read_file(entry.path());
+    else out[name + "/"] = "";
+  }
+  return out;
+}
+
+struct Pair { const char *from, *to; };
+
+class MigrateTiny : public testing::TestWithParam<Pair> {
+ protected:
+  void SetUp() override {
+    if (!test::running_as_root()) GTEST_SKIP() << "needs root: layers keep their owners";
+    const std::string name = std::string("tiny-1.9.1-") + GetParam().from;
+    before_ = test::unpack_fixture(name + "-before", dir_ / "before");
+    after_ = test::unpack_fixture(name + "-after-1.10.3", dir_ / "after");
+    fs::create_directories(target_);
+  }
+
+  MigrationReport migrate(const fs::path& target, MigrateOptions options = {}) {
+    const auto graph = open_legacy(before_, GetParam().from);
+    const auto source_driver = open_driver(before_, GetParam().from), driver = open_driver(target, GetParam().to);
+    const auto metadata = open_metadata(target, GetParam().to);
+    const MigrationSource source{before_, *graph, *source_driver};
+    const MigrationTarget to{target, *driver, *metadata, {}};
+    options.jobs = 2;
+    NoProgress quiet;
+    return run_migration(plan_migration(source, to, options), source, to, options, quiet);
+  }
+
+  fs::path image(const fs::path& root, const std::string& driver) const { return root / "image" / driver; }
+
+  TempDir dir_;
+  fs::path before_, after_, target_ = dir_ / "target";
+};
+
+TEST_P(MigrateTiny, GivesWhatDocker1103Gave) {
+  const auto untouched = files_below(before_);
+  const auto report = migrate(target_);
+  EXPECT_TRUE(report.complete());
+  EXPECT_EQ(files_below(before_), untouched) << "the source was written to";
+  EXPECT_EQ(read_file(target_ / ".migration-v1-images.json"), read_file(after_ / ".migration-v1-images.json"));
+  const auto want = image(after_, GetParam().from), got = image(target_, GetParam().to);
+  EXPECT_EQ(files_below(got / "layerdb/sha256"), files_below(want / "layerdb/sha256"));
+  EXPECT_EQ(files_below(got / "layerdb/mounts"), files_below(want / "layerdb/mounts"));
+  EXPECT_EQ(files_below(got / "imagedb"), files_below(want / "imagedb"));
+  EXPECT_EQ(read_file(got / "repositories.json"), read_file(want / "repositories.json"));
+  EXPECT_TRUE(files_below(got / "layerdb/tmp").empty());
+  EXPECT_FALSE(fs::exists(target_ / ".cairn-migration"));
+}
+
+TEST_P(MigrateTiny, ContainersKeepTheirConfiguration) {
+  migrate(target_);
+  size_t count = 0;
+  for (const auto& entry : fs::directory_iterator(after_ / "containers")) {
+    std::string want = read_file(entry.path() / "config.v2.json");
+    if (std::string(GetParam().from) != GetParam().to) {
+      const std::string driver = std::string("\"Driver\":\"") + GetParam().from + "\"";
+      const size_t at = want.find(driver);
+      ASSERT_NE(at, std::string::npos);
+      want.replace(at, driver.size(), std::string("\"Driver\":\"") + GetParam().to + "\"");
+    }
+    EXPECT_EQ(read_file(target_ / "containers" / entry.path().filename() / "config.v2.json"), want);
+    ++count;
+  }
+  EXPECT_EQ(count, 2u);
+}
+
+TEST_P(MigrateTiny, EveryLayerShowsTheTreeOfTheSource) {
+  const auto report = migrate(target_);
+  const auto source = open_driver(before_, GetParam().from), driver = open_driver(target_, GetParam().to);
+  size_t compared = 0;
+  for (const auto& layer : report.layers) {
+    const auto changes = changes_between(driver->tree(LayerId(layer.cache_id)), source->tree(LayerId(layer.source_id)),
+                                         {.rule = Compare::exact});
+    for (const auto& change : changes) ADD_FAILURE() << layer.source_id << ": " << static_cast<char>(change.kind) << " " << change.path;
+    ++compared;
+  }
+  EXPECT_EQ(compared, 12u);
+  for (const auto& container : report.containers) {
+    const auto changes = changes_between(driver->tree(LayerId(container.id)), source->tree(LayerId(container.id)), {.rule = Compare::exact});
+    for (const auto& change : changes) ADD_FAILURE() << container.id << ": " << change.path;
+  }
+}
+
+TEST_P(MigrateTiny, ASecondRunFindsEverythingThereAndChangesNothing) {
+  migrate(target_);
+  const auto once = files_below(target_);
+  const auto report = migrate(target_);
+  EXPECT_TRUE(report.complete());
+  for (const auto& item : report.images) EXPECT_EQ(item.status, "exists") << item.source_id;
+  EXPECT_EQ(report.bytes_hashed, 0u);
+  EXPECT_EQ(files_below(target_), once);
+}
+
+TEST_P(MigrateTiny, VerifyFindsAFileChangedInTheTarget) {
+  const auto report = migrate(target_, {.verify = true});
+  EXPECT_TRUE(report.damage.empty());
+  const auto driver = open_driver(target_, GetParam().to);
+  bool spoiled = false;
+  for (const auto& layer : report.layers) {  // an image layer that has app/app.txt of its own
+    const auto node = driver->tree(LayerId(layer.cache_id)).find("etc/release");
+    if (spoiled || !node) continue;
+    const auto path = "/proc/self/fd/" + std::to_string(node->source_dir()) + "/" + node->source_name();
+    const std::string text = read_file(path);
+    fs::remove(path);
+    test::write_file(path, std::string(text.size(), '!'));
+    spoiled = true;
+  }
+  ASSERT_TRUE(spoiled);
+  EXPECT_FALSE(migrate(target_, {.verify = true}).damage.empty());
+}
+
+TEST_P(MigrateTiny, AForeignTargetIsRefused) {
+  test::write_file(target_ / "something", "of the user's");
+  try {
+    migrate(target_);
+    FAIL() << "it was written to";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::already_exists);
+    EXPECT_THAT(e.what(), testing::HasSubstr("neither empty nor an earlier migration"));
+  }
+}
+
+TEST_P(MigrateTiny, OneChosenImageBringsItsAncestorsOnly) {
+  const auto graph = open_legacy(before_, GetParam().from);
+  const LegacyImage* child = nullptr;
+  for (const auto& image : graph->images())
+    if (image.parent) child = &image;
+  ASSERT_NE(child, nullptr);
+  std::set<std::string> line;
+  for (const LegacyImage* at = child; at; at = at->parent ? graph->image(*at->parent) : nullptr) line.insert(at->id);
+  const auto report = migrate(target_, {.containers = false, .images = {child->id}});
+  std::set<std::string> migrated;
+  for (const auto& item : report.images) migrated.insert(item.source_id);
+  EXPECT_EQ(migrated, line);
+  EXPECT_TRUE(report.containers.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(, MigrateTiny,
+                         testing::Values(Pair{"vfs", "overlay2"}, Pair{"vfs", "vfs"}, Pair{"overlay", "overlay2"},
+                                         Pair{"overlay", "vfs"}),
+                         [](const auto& info) { return std::string(info.param.from) + "_to_" + info.param.to; });
+
+}  // namespace
+}  // namespace cairn
