@@ -33,7 +33,7 @@ struct LegacyContainer {
   std::string name;                                   // "/web", from config or linkgraph.db; "" if none
   std::string image;                                  // v1 id
   std::string driver;                                 // "" means aufs
-  std::vector<std::string> links;                     // "/db:/web/mysql", from linkgraph.db where hostconfig has null
+  std::vector<std::string> links;                     // "/db:mysql" (name:alias), from linkgraph.db where hostconfig has null
   std::string error;
 };
 

@@ -1,7 +1,5 @@
 #include "graphdb/distribution/distribution.h"
 
-#include <nlohmann/json.hpp>
-
 #include "core/util/error.h"
 #include "graphdb/util/files.h"
 #include "graphdb/util/json.h"
@@ -17,16 +15,18 @@ struct BlobEntry {
 
 static std::vector<BlobEntry> parse_entries(const std::string& text, const std::string& file) {
   std::vector<BlobEntry> out;
-  for (const auto& item : parse_json(text, file))
-    out.push_back({json_string(item, "Digest"), json_string(item, "SourceRepository"), json_string(item, "HMAC")});
+  for (const auto raw : go_json::elements(text)) {
+    const JsonObject item(raw, file);
+    out.push_back({item.string("Digest"), item.string("SourceRepository"), item.string("HMAC")});
+  }
   return out;
 }
 
 static std::string encoded(const std::vector<BlobEntry>& entries) {
   std::string out = "[";
   for (const auto& entry : entries)
-    out += std::string(out.size() > 1 ? "," : "") + "{\"Digest\":" + go_quoted(entry.digest) + ",\"SourceRepository\":" +
-           go_quoted(entry.repository) + ",\"HMAC\":" + go_quoted(entry.hmac) + "}";
+    out += std::string(out.size() > 1 ? "," : "") + "{\"Digest\":" + go_json::quote(entry.digest) + ",\"SourceRepository\":" +
+           go_json::quote(entry.repository) + ",\"HMAC\":" + go_json::quote(entry.hmac) + "}";
   return out + "]";
 }
 

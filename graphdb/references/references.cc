@@ -1,7 +1,5 @@
 #include "graphdb/references/references.h"
 
-#include <nlohmann/json.hpp>
-
 #include "core/util/error.h"
 #include "graphdb/util/files.h"
 #include "graphdb/util/json.h"
@@ -25,17 +23,18 @@ std::map<std::string, std::map<std::string, std::string>> parse_repositories(con
     throw Error(Errc::corrupt, "reading '" + printable(file) + "': " + why);
   };
   std::map<std::string, std::map<std::string, std::string>> out;
-  const nlohmann::json document = parse_json_object(text, file);
-  const nlohmann::json* repositories = json_member(document, "Repositories");
-  if (repositories == nullptr || repositories->is_null()) return out;
-  if (!repositories->is_object()) refuse("\"Repositories\" is no object");
-  for (const auto& [repository, references] : repositories->items()) {
-    auto& inner = out[repository];
-    if (references.is_null()) continue;
-    if (!references.is_object()) refuse("repository '" + printable(repository) + "' is no object");
-    for (const auto& [reference, id] : references.items()) {
-      if (!id.is_string()) refuse("'" + printable(reference) + "' names no image");
-      inner[reference] = id.get<std::string>();
+  const JsonObject document(text, file);
+  if (!document.has("Repositories")) return out;
+  const auto repositories = document.object("Repositories");
+  if (!repositories) refuse("\"Repositories\" is no object");
+  for (const auto& repository : repositories->members()) {
+    auto& inner = out[repository.key];
+    if (repository.raw == "null") continue;
+    if (go_json::kind_of(repository.raw) != go_json::Kind::object)
+      refuse("repository '" + printable(repository.key) + "' is no object");
+    for (const auto& reference : go_json::members(repository.raw)) {
+      if (!is_json_string(reference.raw)) refuse("'" + printable(reference.key) + "' names no image");
+      inner[reference.key] = go_json::unquote(reference.raw);
     }
   }
   return out;
@@ -66,10 +65,10 @@ static std::string encoded(const std::map<std::string, std::map<std::string, std
   std::string out = "{\"Repositories\":{";
   const char* outer_comma = "";
   for (const auto& [repository, references] : repositories) {
-    out += outer_comma + go_quoted(repository) + ":{";
+    out += outer_comma + go_json::quote(repository) + ":{";
     const char* comma = "";
     for (const auto& [reference, id] : references) {
-      out += comma + go_quoted(reference) + ":" + go_quoted(id);
+      out += comma + go_json::quote(reference) + ":" + go_json::quote(id);
       comma = ",";
     }
     out += "}";

@@ -1,25 +1,36 @@
-// JSON somebody else wrote: bounded before memory is spent, and every complaint of the parser an Error.
+// JSON files of engines, read with Go's rules (core/json) and complaints that name the file.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "core/json/go_json.h"
 
 namespace cairn {
 
-// Errc::corrupt "reading 'WHAT': …" for anything Go's decoder refuses, nesting beyond 200 and more than a million values.
-// Bytes that are no UTF-8 become U+FFFD, as in Go.
-nlohmann::json parse_json(std::string_view text, const std::string& what);
-nlohmann::json parse_json_object(std::string_view text, const std::string& what);   // corrupt for any other kind
+// A JSON object as a Go struct is filled from it: letter case of keys is ignored, the last of several wins.
+class JsonObject {
+ public:
+  // Errc::corrupt "reading 'WHAT': …" for anything but an object. `text` outlives this.
+  JsonObject(std::string_view text, const std::string& what);
 
-// Member of an object as Go's decoder finds it: the exact key, else the last that equals it but for case.
-const nlohmann::json* json_member(const nlohmann::json& object, std::string_view key);
-std::string json_string(const nlohmann::json& object, std::string_view key);        // "" unless a string
-// Elements of an array of strings joined by a space; a plain string is an array of one.
-std::string json_words(const nlohmann::json& object, std::string_view key);
+  std::string_view raw(std::string_view field) const;         // "" if absent
+  bool has(std::string_view field) const;                     // there, and not null
+  std::string string(std::string_view field) const;           // "" unless a string
+  bool flag(std::string_view field) const;                    // true only for true
+  int64_t number(std::string_view field) const;               // 0 unless an integer
+  std::string words(std::string_view field) const;            // of an array, joined by a space; a string is one word
+  std::optional<JsonObject> object(std::string_view field) const;        // nullopt unless an object
+  std::vector<std::string_view> elements(std::string_view field) const;  // none unless an array
+  const std::vector<go_json::Member>& members() const noexcept { return members_; }
 
-// `text` as Go's encoding/json writes a string, quotes included (<, >, & escaped).
-std::string go_quoted(std::string_view text);
+ private:
+  std::vector<go_json::Member> members_;
+};
+
+bool is_json_string(std::string_view raw) noexcept;
 
 }  // namespace cairn

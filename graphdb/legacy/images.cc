@@ -1,0 +1,171 @@
+#include "graphdb/legacy/images.h"
+
+#include <algorithm>
+#include <map>
+
+#include "core/image/v1_config.h"
+#include "core/util/error.h"
+#include "graphdb/util/files.h"
+#include "graphdb/util/json.h"
+
+namespace cairn {
+
+constexpr size_t kMaxJson = 4u << 20;
+
+// Reads one graph/<id>; collects what is wrong with it.
+class ImageReader {
+ public:
+  ImageReader(int graph_fd, LegacyImage& image, std::vector<Damage>& damage)
+      : graph_(graph_fd), image_(image), damage_(damage) {}
+
+  void read() {
+    if (!read_json()) return;
+    read_parent();
+    read_checksum();
+    read_layer_size();
+    read_tar_split();
+  }
+
+ private:
+  void note(const std::string& kind, const std::string& detail) { damage_.push_back({kind, image_.id, detail}); }
+  void refuse(const std::string& kind, const std::string& why) {
+    note(kind, why);
+    if (image_.error.empty()) image_.error = why;
+  }
+
+  // nullopt if absent. Damage of the file is reported as `kind`; then the text is empty.
+  std::optional<std::string> text_of(const std::string& file, const std::string& kind, size_t limit = 4096) {
+    try {
+      return try_read_regular_at(graph_, image_.id + "/" + file, limit);
+    } catch (const Error& e) {
+      note(kind, e.what());
+      return "";
+    }
+  }
+
+  bool read_json() {
+    try {
+      const auto text = try_read_regular_at(graph_, image_.id + "/json", kMaxJson);
+      if (!text) return refuse("json-missing", "its file 'json' is not there"), false;
+      image_.json = *text;
+      if (trimmed(*text).empty()) return refuse("json-empty", "its file 'json' is empty"), false;
+      const std::string id = JsonObject(image_.json, "graph/" + image_.id + "/json").string("id");
+      if (!id.empty() && id != image_.id) note("id-mismatch", "its file 'json' says id '" + printable(id, 80) + "'");
+    } catch (const Error& e) {
+      return refuse("json-invalid", e.what()), false;
+    }
+    return true;
+  }
+
+  void read_parent() {
+    std::string parent;
+    try {
+      parent = parent_from_v1(image_.json);
+    } catch (const Error& e) {
+      return refuse("json-invalid", e.what());
+    }
+    // Written by 1.9 where the directory's name and the parent_id differ; it wins, as in Docker's own migration.
+    if (const auto text = text_of("parent", "parent-invalid"); text && !trimmed(*text).empty()) parent = trimmed(*text);
+    if (parent.empty()) return;
+    if (!is_hex64(parent)) return refuse("parent-invalid", "its parent '" + printable(parent, 80) + "' is no image id");
+    image_.parent = parent;
+  }
+
+  void read_checksum() {
+    if (const auto text = text_of("checksum", "checksum-invalid")) image_.checksum = Digest::parse(trimmed(*text));
+  }
+
+  void read_layer_size() {
+    const auto text = text_of("layersize", "layersize-invalid");
+    if (!text) return;
+    const auto size = parse_int64(trimmed(*text));
+    if (size && *size >= 0) image_.layer_size = size;
+    else note("layersize-invalid", "its file 'layersize' holds '" + printable(*text, 40) + "', no number of bytes");
+  }
+
+  void read_tar_split() {
+    constexpr off_t smallest_gzip = 18;
+    try {
+      const auto st = stat_at(graph_, image_.id + "/tar-data.json.gz");
+      if (!st) return;
+      const Fd file = open_regular_at(graph_, image_.id + "/tar-data.json.gz");
+      char magic[2] = {};
+      if (st->st_size == 0) return note("tar-data-empty", "its file 'tar-data.json.gz' is empty");
+      if (st->st_size < smallest_gzip || read_full(file.get(), magic) != 2 || magic[0] != '\x1f' || magic[1] != '\x8b')
+        return note("tar-data-truncated", "its file 'tar-data.json.gz' is no gzip file");
+      image_.has_tar_split = true;
+    } catch (const Error& e) {
+      note("tar-data-truncated", e.what());
+    }
+  }
+
+  int graph_;
+  LegacyImage& image_;
+  std::vector<Damage>& damage_;
+};
+
+// Marks images whose chain of parents ends in nothing, in itself or in a damaged image.
+static void check_chains(std::vector<LegacyImage>& images, std::vector<Damage>& damage) {
+  std::map<std::string, LegacyImage*> by_id;
+  for (auto& image : images) by_id.emplace(image.id, &image);
+  const auto refuse = [&](LegacyImage& image, const std::string& kind, const std::string& why) {
+    damage.push_back({kind, image.id, why});
+    image.error = why;
+  };
+  std::map<std::string, bool> done;                // false while on the path being followed
+  for (auto& start : images) {
+    std::vector<LegacyImage*> path;
+    const std::string* cycle = nullptr;
+    for (LegacyImage* at = &start; at != nullptr;) {
+      const auto [known, fresh] = done.emplace(at->id, false);
+      if (!fresh) {
+        if (!known->second) cycle = &at->id;
+        break;
+      }
+      path.push_back(at);
+      const auto parent = at->parent ? by_id.find(*at->parent) : by_id.end();
+      at = parent == by_id.end() ? nullptr : parent->second;
+    }
+    if (cycle != nullptr) {
+      const auto first = std::find_if(path.begin(), path.end(), [&](auto* image) { return image->id == *cycle; });
+      for (auto it = first; it != path.end(); ++it)
+        if ((*it)->error.empty()) refuse(**it, "parent-cycle", "its parents lead back to it");
+    }
+    for (auto it = path.rbegin(); it != path.rend(); ++it) {
+      LegacyImage& image = **it;
+      done[image.id] = true;
+      if (!image.error.empty() || !image.parent) continue;
+      const auto parent = by_id.find(*image.parent);
+      if (parent == by_id.end()) refuse(image, "parent-missing", "its parent " + *image.parent + " is not there");
+      else if (!parent->second->error.empty())
+        refuse(image, "ancestor-damaged", "its parent " + *image.parent + " cannot be used: " + parent->second->error);
+    }
+  }
+}
+
+std::vector<LegacyImage> read_legacy_images(int root_fd, const DriverLayers& layers,
+                                            const std::vector<DriverLayers>& others, std::vector<Damage>& damage) {
+  std::vector<LegacyImage> images;
+  const auto graph = try_open_dir(root_fd, "graph");
+  if (!graph) return images;
+  for (const auto& name : list_dir(graph->get())) {
+    if (name.size() == 16 && name.find_first_not_of("0123456789abcdef") == std::string::npos)
+      damage.push_back({"id-unsupported", name, "images of Docker 0.1 with ids of 16 digits are left out, as by Docker 1.10"});
+    if (!is_hex64(name)) continue;
+    LegacyImage image;
+    image.id = name;
+    const bool here = layers.has(name);
+    if (!here && std::any_of(others.begin(), others.end(), [&](const auto& other) { return other.has(name); })) continue;
+    ImageReader(graph->get(), image, damage).read();
+    if (!here) {
+      const std::string why = "the driver has no layer of that name";
+      damage.push_back({"layer-missing", name, why});
+      if (image.error.empty()) image.error = why;
+    }
+    images.push_back(std::move(image));
+  }
+  check_chains(images, damage);
+  return images;
+}
+
+}  // namespace cairn
