@@ -31,7 +31,7 @@ decltype(auto) while_doing(Doing&& doing, Body&& body) {
   try {
     return std::forward<Body>(body)();
   } catch (const Error& e) {
-    throw Error(e.code(), std::forward<Doing>(doing)() + ": " + e.what());
+    throw Error(e.code(), std::string(std::forward<Doing>(doing)()) + ": " + e.what());
   }
 }
 
