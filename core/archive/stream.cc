@@ -69,7 +69,8 @@ class StringSource : public ByteSource {
 
 class Concatenation : public ByteSource {
  public:
-  Concatenation(std::string first, std::unique_ptr<ByteSource> rest) : first_(std::move(first)), rest_(std::move(rest)) {}
+  Concatenation(std::string first, std::unique_ptr<ByteSource> rest)
+      : first_(std::move(first)), rest_(std::move(rest)) {}
   size_t read(std::span<char> into) override {
     const size_t n = first_.read(into);
     return n > 0 ? n : rest_->read(into);
@@ -95,8 +96,8 @@ class Tee : public ByteSource {
   std::function<void(std::span<const char>)> tap_;
 };
 
-// The thread fills blocks and queues them; the reader takes the front one and gives it back when it is used up. What the
-// source throws reaches the reader after the bytes read before it.
+// The thread fills blocks and queues them; the reader takes the front one and gives it back when it is used up. What
+// the source throws reaches the reader after the bytes read before it.
 class ReadAhead : public ByteSource {
  public:
   ReadAhead(std::unique_ptr<ByteSource> source, size_t buffers)
@@ -195,7 +196,7 @@ class ReadAhead : public ByteSource {
 
   std::unique_ptr<ByteSource> source_;
   const size_t buffers_;
-  Block current_;                              // the reader's own, outside the lock
+  Block current_;  // the reader's own, outside the lock
   size_t at_ = 0;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -203,7 +204,7 @@ class ReadAhead : public ByteSource {
   std::vector<Block> spare_;
   std::exception_ptr failure_;
   bool stop_ = false, done_ = false;
-  std::thread thread_;                         // last: it uses all of the above
+  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "core/archive/stream.h"
 
@@ -26,7 +27,8 @@ struct TarEntry {
   char type_flag = '0';                      // as in the header, for messages
   uint32_t mode = 0;                         // permission, suid, sgid, sticky: 07777
   uint32_t uid = 0, gid = 0;
-  uint64_t size = 0;                         // logical (expanded) bytes of content
+  uint64_t size = 0;                         // logical (expanded) bytes of content; as stated by the header for types that
+                                             // have none (links, directories, devices)
   timespec mtime{}, atime{};                 // atime zero when absent
   uint32_t device_major = 0, device_minor = 0;
   std::map<std::string, std::string> xattrs;
@@ -41,13 +43,15 @@ struct TarLimits {
 
 class TarReader {
  public:
-  // `raw`, when given, sees every byte of the stream that is not content of an entry (see TarSplitWriter).
+  // Sees the whole stream (see TarSplitWriter). Only the map in front of a PAX 1.0 sparse member's data goes to nobody.
   class Observer {
    public:
     virtual ~Observer() = default;
-    virtual void raw(std::span<const char> bytes) = 0;      // headers, padding, end marker, the remainder
+    virtual void raw(std::span<const char> bytes) = 0;      // headers, padding, end marker
+    virtual void remainder(std::span<const char> bytes) { raw(bytes); }  // what follows the end marker
     virtual void entry(const TarEntry& entry) = 0;          // after its headers went to raw(), before its content
     virtual void content(std::span<const char> bytes) = 0;  // logical content of the current entry
+    virtual void hole(uint64_t bytes);                      // so many zero bytes of content; by default calls content()
     virtual void end() = 0;                                 // after the last byte of the stream
   };
 
@@ -74,6 +78,8 @@ class TarReader {
   std::unique_ptr<State> state_;
 };
 
-std::string clean_path(std::string_view name);   // Go's path.Clean of a tar name, without leading '/': "./a/" -> "a"; "" and "/" -> "."
+// Go's path.Clean of a tar name, then without the leading '/': "./a/" -> "a"; "" and "/" -> "."; "/../x" -> "x". What leads
+// out of a relative name stays, for the caller to refuse: "a/../../x" -> "../x".
+std::string clean_path(std::string_view name);
 
 }  // namespace cairn
