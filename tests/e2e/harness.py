@@ -1,5 +1,4 @@
 """What every end-to-end case shares: running cairn, scratch space, listings of trees, the shipped fixtures."""
-import fcntl
 import hashlib
 import json
 import os
