@@ -98,7 +98,8 @@ std::map<std::string, ImageId> read_mapping(int root_fd) {
   std::map<std::string, ImageId> out;
   const auto text = try_read_file_at(root_fd, kMapping, 256u << 20);
   if (!text || text->empty()) return out;
-  for (const auto& [id, value] : parse(*text, kMapping).items()) {
+  const Json mapping = parse(*text, kMapping);
+  for (const auto& [id, value] : mapping.items()) {
     const auto image = value.is_string() ? ImageId::parse(value.get<std::string>()) : std::nullopt;
     if (image && is_hex64(id)) out.emplace(id, *image);
   }
