@@ -10,13 +10,19 @@ namespace cairn::go_json {
 
 Kind kind_of(std::string_view raw) noexcept {
   switch (raw.empty() ? '0' : raw.front()) {
-    case '{': return Kind::object;
-    case '[': return Kind::array;
-    case '"': return Kind::string;
+    case '{':
+      return Kind::object;
+    case '[':
+      return Kind::array;
+    case '"':
+      return Kind::string;
     case 't':
-    case 'f': return Kind::boolean;
-    case 'n': return Kind::null;
-    default: return Kind::number;
+    case 'f':
+      return Kind::boolean;
+    case 'n':
+      return Kind::null;
+    default:
+      return Kind::number;
   }
 }
 
@@ -35,7 +41,7 @@ std::vector<Member> members(std::string_view text) {
   Scanner scanner(text);
   scanner.skip_space();
   if (!scanner.skip_if('{')) {
-    check(text);                                      // damage is the better message
+    check(text);  // damage is the better message
     scanner.refuse("expected an object");
   }
   std::vector<Member> out;
@@ -132,7 +138,7 @@ static size_t unescape_unicode(std::string_view raw, size_t at, std::string& out
 
 std::string unquote(std::string_view raw) {
   std::string out;
-  const size_t stop = raw.size() - 1;                 // the closing quote
+  const size_t stop = raw.size() - 1;  // the closing quote
   for (size_t i = 1; i < stop;) {
     if (raw[i] == '\\') {
       constexpr std::string_view from = "bfnrt", to = "\b\f\n\r\t";
@@ -204,7 +210,7 @@ std::string compact(std::string_view raw) {
       append_line_separator(out, raw, i);
       i += 2;
     } else if (in_string && c == '\\') {
-      out += raw.substr(i, 2);                        // what is escaped does not end the string
+      out += raw.substr(i, 2);  // what is escaped does not end the string
       ++i;
     } else if (in_string || (c != ' ' && c != '\t' && c != '\r' && c != '\n')) {
       if (c == '"') in_string = !in_string;

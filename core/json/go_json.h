@@ -21,8 +21,8 @@ void check(std::string_view text);
 
 // The members of an object in the order written, duplicates included. `raw` lies in `text`.
 struct Member {
-  std::string key;                                    // decoded
-  std::string_view raw;                               // the value's exact bytes
+  std::string key;       // decoded
+  std::string_view raw;  // the value's exact bytes
 };
 std::vector<Member> members(std::string_view text);
 std::vector<std::string_view> elements(std::string_view text);
@@ -40,8 +40,8 @@ const Member* find_field(const std::vector<Member>& members, std::string_view fi
 std::string unquote(std::string_view raw);
 
 // Output, HTML characters escaped.
-std::string quote(std::string_view text);             // bytes that are no UTF-8 become \ufffd
-std::string compact(std::string_view raw);            // without white space; spelling of numbers and escapes kept
-std::string encode(const RawObject& object);          // keys sorted bytewise, values compacted
+std::string quote(std::string_view text);     // bytes that are no UTF-8 become \ufffd
+std::string compact(std::string_view raw);    // without white space; spelling of numbers and escapes kept
+std::string encode(const RawObject& object);  // keys sorted bytewise, values compacted
 
 }  // namespace cairn::go_json

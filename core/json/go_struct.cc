@@ -68,7 +68,8 @@ void decode(std::string_view raw, OneOrMore& into) {
   }
 }
 
-// Go reads the literal itself, so that no escape may stand in it. Engines from 17.06 on skip null; before, it was an error.
+// Go reads the literal itself, so that no escape may stand in it. Engines from 17.06 on skip null; before, it was an
+// error.
 void decode(std::string_view raw, Time& into) {
   if (is_null(raw)) return;
   if (kind_of(raw) != Kind::string) mismatch(raw, "a time");

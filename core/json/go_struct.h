@@ -1,8 +1,8 @@
 // Structs as Go's encoding/json reads and writes them. A struct names its fields once, in Go's order:
 //   template <typename Self, typename Visit> static void fields(Self& self, Visit&& visit) {
 //     visit("Hostname", self.hostname, Omit::never); ... }
-// Reading follows Go: keys match whatever their case, later ones overwrite, null leaves a scalar and clears a pointer, slice or
-// map, unknown keys are skipped, another type than the field's throws Errc::corrupt.
+// Reading follows Go: keys match whatever their case, later ones overwrite, null leaves a scalar and clears a pointer,
+// slice or map, unknown keys are skipped, another type than the field's throws Errc::corrupt.
 #pragma once
 
 #include <concepts>
@@ -21,11 +21,15 @@ namespace cairn::go_json {
 
 enum class Omit { never, empty };
 
-using Strings = std::optional<std::vector<std::string>>;               // []string; nothing is nil
-using StringSet = std::optional<std::set<std::string>>;                // map[string]struct{}
-using StringMap = std::optional<std::map<std::string, std::string>>;   // map[string]string
-struct OneOrMore { Strings value; };                                   // a list that may be written as a single string
-struct Time { std::string text{kZeroTime}; };
+using Strings = std::optional<std::vector<std::string>>;              // []string; nothing is nil
+using StringSet = std::optional<std::set<std::string>>;               // map[string]struct{}
+using StringMap = std::optional<std::map<std::string, std::string>>;  // map[string]string
+struct OneOrMore {
+  Strings value;
+};  // a list that may be written as a single string
+struct Time {
+  std::string text{kZeroTime};
+};
 
 void decode(std::string_view raw, std::string& into);
 void decode(std::string_view raw, bool& into);
@@ -46,14 +50,18 @@ std::string encode(const OneOrMore& value);
 std::string encode(const Time& value);
 
 template <typename T>
-concept Struct = requires(T& value) { T::fields(value, [](std::string_view, auto&, Omit) {}); };
+concept Struct = requires(T& value) {
+  T::fields(value, [](std::string_view, auto&, Omit) {});
+};
 
 template <Struct T>
-void decode(std::string_view raw, std::optional<T>& into);             // a pointer to a struct
+void decode(std::string_view raw, std::optional<T>& into);  // a pointer to a struct
 template <Struct T>
 std::string encode(const T& value);
 template <Struct T>
-std::string encode(const std::optional<T>& value) { return value ? encode(*value) : "null"; }
+std::string encode(const std::optional<T>& value) {
+  return value ? encode(*value) : "null";
+}
 
 template <Struct T>
 void decode(std::string_view raw, T& into) {
@@ -73,11 +81,16 @@ void decode(std::string_view raw, std::optional<T>& into) {
 
 template <typename T>
 bool is_empty(const T& value) {
-  if constexpr (Struct<T> || std::same_as<T, Time>) return false;
-  else if constexpr (requires { value->empty(); }) return !value || value->empty();
-  else if constexpr (requires { value.empty(); }) return value.empty();
-  else if constexpr (requires { value.value; }) return is_empty(value.value);
-  else return !value;
+  if constexpr (Struct<T> || std::same_as<T, Time>)
+    return false;
+  else if constexpr (requires { value->empty(); })
+    return !value || value->empty();
+  else if constexpr (requires { value.empty(); })
+    return value.empty();
+  else if constexpr (requires { value.value; })
+    return is_empty(value.value);
+  else
+    return !value;
 }
 
 // The fields in Go's order, without those that are empty and may be omitted.

@@ -7,7 +7,8 @@
 namespace cairn::go_json {
 
 [[noreturn]] static void refuse(std::string_view text) {
-  throw Error(Errc::corrupt, "reading the time '" + printable(text, 80) + "': not of the form 2006-01-02T15:04:05.9+07:00");
+  throw Error(Errc::corrupt,
+              "reading the time '" + printable(text, 80) + "': not of the form 2006-01-02T15:04:05.9+07:00");
 }
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -46,7 +47,7 @@ std::string rewrite_time(std::string_view text) {
   if (!rest.empty() && rest[0] == '.') {
     const size_t stop = std::min(rest.find_first_not_of("0123456789", 1), rest.size());
     if (stop == 1) refuse(text);
-    fraction = rest.substr(0, std::min<size_t>(stop, 10));             // nanoseconds
+    fraction = rest.substr(0, std::min<size_t>(stop, 10));  // nanoseconds
     fraction = fraction.substr(0, fraction.find_last_not_of("0.") + 1);
     rest = rest.substr(stop);
   }

@@ -4,7 +4,7 @@
 
 namespace cairn::go_json {
 
-static constexpr size_t kMaxDepth = 10000;            // Go's maxNestingDepth
+static constexpr size_t kMaxDepth = 10000;  // Go's maxNestingDepth
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 static bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
@@ -14,7 +14,8 @@ void Scanner::refuse(const std::string& why) const {
 }
 
 void Scanner::skip_space() noexcept {
-  while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\r' || text_[at_] == '\n')) ++at_;
+  while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\r' || text_[at_] == '\n'))
+    ++at_;
 }
 
 bool Scanner::skip_if(char c) noexcept {
@@ -76,10 +77,18 @@ void Scanner::word(std::string_view literal) {
 
 void Scanner::scalar() {
   switch (peek()) {
-    case '"': string(); break;
-    case 't': word("true"); break;
-    case 'f': word("false"); break;
-    case 'n': word("null"); break;
+    case '"':
+      string();
+      break;
+    case 't':
+      word("true");
+      break;
+    case 'f':
+      word("false");
+      break;
+    case 'n':
+      word("null");
+      break;
     default:
       if (at_ >= text_.size()) refuse("unexpected end");
       if (peek() != '-' && !is_digit(peek())) refuse("expected a value");
@@ -124,8 +133,8 @@ void Scanner::close(std::string& closers) {
 std::string_view Scanner::value(size_t depth) {
   skip_space();
   const size_t start = at_;
-  std::string closers;                                // of the containers that are open
-  do {                                                // each round reads one scalar or one opening bracket
+  std::string closers;  // of the containers that are open
+  do {                  // each round reads one scalar or one opening bracket
     skip_space();
     const size_t around = closers.size();
     if (!open(closers, depth)) scalar();

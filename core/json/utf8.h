@@ -7,7 +7,7 @@
 
 namespace cairn::go_json {
 
-inline constexpr std::string_view kReplacement = "\xef\xbf\xbd";      // U+FFFD
+inline constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 
 // Length of the character `text` begins with; 0 if there is none.
 size_t utf8_length(std::string_view text) noexcept;

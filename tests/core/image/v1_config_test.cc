@@ -12,18 +12,20 @@ const DiffId kEmpty = empty_layer_diff_id();
 std::string id_of(const std::string& config) { return Digest::of(config).hex(); }
 
 // The two images of busybox as of October 2015, as 1.9 stored them after a pull and as 1.8.2 stored them.
-const std::string kHost = R"("Hostname":"23304fc829f9","Domainname":"","User":"","AttachStdin":false,"AttachStdout":false,"AttachStderr":false,)";
+const std::string kHost =
+    R"("Hostname":"23304fc829f9","Domainname":"","User":"","AttachStdin":false,"AttachStdout":false,"AttachStderr":false,)";
 const std::string kBusyboxId = "d1592a710ac323612bd786fa8ac20727c58d8a67847e5a65177c594f43919498";
 const std::string kAdd =
     R"(["/bin/sh","-c","#(nop) ADD file:a3bc1e842b69636f9df5256c49c5374fb4eef1e281fe3f282c65fb853ee171c5 in /"])";
 const std::string kCmd = R"(["/bin/sh","-c","#(nop) CMD [\"sh\"]"])";
 
 std::string config_of_1_9(const std::string& cmd, const std::string& image) {
-  return "{" + kHost + R"("Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":null,"Cmd":)" + cmd + R"(,"Image":")" + image +
-         R"(","Volumes":null,"WorkingDir":"","Entrypoint":null,"OnBuild":null,"Labels":null})";
+  return "{" + kHost + R"("Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":null,"Cmd":)" + cmd + R"(,"Image":")" +
+         image + R"(","Volumes":null,"WorkingDir":"","Entrypoint":null,"OnBuild":null,"Labels":null})";
 }
 std::string config_of_1_8(const std::string& cmd, const std::string& image) {
-  return "{" + kHost + R"("ExposedPorts":null,"PublishService":"","Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":null,"Cmd":)" +
+  return "{" + kHost +
+         R"("ExposedPorts":null,"PublishService":"","Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":null,"Cmd":)" +
          cmd + R"(,"Image":")" + image + R"(","Volumes":null,"VolumeDriver":"","WorkingDir":"","Entrypoint":null,)" +
          R"("NetworkDisabled":false,"MacAddress":"","OnBuild":null,"Labels":null})";
 }
@@ -45,14 +47,17 @@ Pair images_of_1_9() {
               R"(039b63dd2cbaa10d6015ea574392530571ed8d7b174090f032211285a71881d0"})"};
 }
 Pair images_of_1_8() {
-  return {R"({"id":")" + kBusyboxId +
-              R"(","created":"2015-10-31T22:22:54.690851953Z","container":"23304fc829f9b9349416f6eb1afec162907eba3a328f51d53a17f8986f865d65",)"
-              R"("container_config":)" + config_of_1_8(kAdd, "") + R"(,"docker_version":"1.8.2","config":)" + config_of_1_8("null", "") +
-              R"(,"architecture":"amd64","os":"linux","Size":1108935})",
-          R"({"id":"17583c7dd0dae6244203b8029733bdb7d17fccbb2b5d93e2b24cf48b8bfd06e2","parent":")" + kBusyboxId +
-              R"(","created":"2015-10-31T22:22:55.613815829Z","container":"349b014153779e30093d94f6df2a43c7a0a164e05aa207389917b540add39b51",)"
-              R"("container_config":)" + config_of_1_8(kCmd, kBusyboxId) + R"(,"docker_version":"1.8.2","config":)" +
-              config_of_1_8(R"(["sh"])", kBusyboxId) + R"(,"architecture":"amd64","os":"linux","Size":0})"};
+  return {
+      R"({"id":")" + kBusyboxId +
+          R"(","created":"2015-10-31T22:22:54.690851953Z","container":"23304fc829f9b9349416f6eb1afec162907eba3a328f51d53a17f8986f865d65",)"
+          R"("container_config":)" +
+          config_of_1_8(kAdd, "") + R"(,"docker_version":"1.8.2","config":)" + config_of_1_8("null", "") +
+          R"(,"architecture":"amd64","os":"linux","Size":1108935})",
+      R"({"id":"17583c7dd0dae6244203b8029733bdb7d17fccbb2b5d93e2b24cf48b8bfd06e2","parent":")" + kBusyboxId +
+          R"(","created":"2015-10-31T22:22:55.613815829Z","container":"349b014153779e30093d94f6df2a43c7a0a164e05aa207389917b540add39b51",)"
+          R"("container_config":)" +
+          config_of_1_8(kCmd, kBusyboxId) + R"(,"docker_version":"1.8.2","config":)" +
+          config_of_1_8(R"(["sh"])", kBusyboxId) + R"(,"architecture":"amd64","os":"linux","Size":0})"};
 }
 
 class Busybox : public testing::TestWithParam<int> {};
@@ -62,7 +67,8 @@ TEST_P(Busybox, GetsTheIdsDockerGaveIt) {
   const std::vector<DiffId> diffs{kEmpty, kEmpty};
   EXPECT_EQ(id_of(config_from_v1(pair.base, std::span(diffs).first(1), std::span(history).first(1))),
             "ca406eaf9c26898414ff5b7b3a023c33310759d6203be0663dbf1b3a712f432d");
-  EXPECT_EQ(id_of(config_from_v1(pair.child, diffs, history)), "a488bec94bb96b26a968f913d25ef7d8d204d727ca328b52b4b059c7d03260b6");
+  EXPECT_EQ(id_of(config_from_v1(pair.child, diffs, history)),
+            "a488bec94bb96b26a968f913d25ef7d8d204d727ca328b52b4b059c7d03260b6");
 }
 INSTANTIATE_TEST_SUITE_P(WrittenBy, Busybox, testing::Values(18, 19));
 
@@ -96,14 +102,19 @@ struct VersionCase {
 };
 class EngineVersion : public testing::TestWithParam<VersionCase> {};
 TEST_P(EngineVersion, DecidesWhetherUnknownKeysSurvive) {
-  const auto config = config_from_v1(R"({"docker_version":")" + std::string(GetParam().version) + R"(","odd":1})", {}, {});
+  const auto config =
+      config_from_v1(R"({"docker_version":")" + std::string(GetParam().version) + R"(","odd":1})", {}, {});
   EXPECT_EQ(config.find("\"odd\"") == std::string::npos, GetParam().rewritten) << config;
 }
-INSTANTIATE_TEST_SUITE_P(, EngineVersion, testing::Values(
-    VersionCase{"", true}, VersionCase{"0.7.6", true}, VersionCase{"1.8.2", true}, VersionCase{"1.8", true}, VersionCase{"3-dev", true},
-    VersionCase{"1.8.3-dev", true}, VersionCase{"dev", true}, VersionCase{"-1.9", true}, VersionCase{"1.8.3", false},
-    VersionCase{"1.8.3.0", false}, VersionCase{"1.9.0-dev", false}, VersionCase{"1.10", false}, VersionCase{"+2", false},
-    VersionCase{"99999999999999999999", false}, VersionCase{"-99999999999999999999", true}));
+INSTANTIATE_TEST_SUITE_P(, EngineVersion,
+                         testing::Values(VersionCase{"", true}, VersionCase{"0.7.6", true}, VersionCase{"1.8.2", true},
+                                         VersionCase{"1.8", true}, VersionCase{"3-dev", true},
+                                         VersionCase{"1.8.3-dev", true}, VersionCase{"dev", true},
+                                         VersionCase{"-1.9", true}, VersionCase{"1.8.3", false},
+                                         VersionCase{"1.8.3.0", false}, VersionCase{"1.9.0-dev", false},
+                                         VersionCase{"1.10", false}, VersionCase{"+2", false},
+                                         VersionCase{"99999999999999999999", false},
+                                         VersionCase{"-99999999999999999999", true}));
 
 TEST(HistoryFromV1, JoinsTheCommandAndLeavesOutWhatIsEmpty) {
   EXPECT_EQ(history_from_v1("{}"), R"({"created":"0001-01-01T00:00:00Z"})");
@@ -115,7 +126,8 @@ TEST(HistoryFromV1, JoinsTheCommandAndLeavesOutWhatIsEmpty) {
 
 class BadImage : public testing::TestWithParam<const char*> {};
 TEST_P(BadImage, IsRefusedAsDamaged) {
-  for (const auto& call : {+[](const std::string& json) { history_from_v1(json); }, +[](const std::string& json) { config_from_v1(json, {}, {}); }}) {
+  for (const auto& call : {+[](const std::string& json) { history_from_v1(json); },
+                           +[](const std::string& json) { config_from_v1(json, {}, {}); }}) {
     try {
       call(GetParam());
       ADD_FAILURE() << "was accepted: " << GetParam();
@@ -124,8 +136,10 @@ TEST_P(BadImage, IsRefusedAsDamaged) {
     }
   }
 }
-INSTANTIATE_TEST_SUITE_P(, BadImage, testing::Values("", "{", "[]", R"({"config":{"Tty":"yes"}})", R"({"Size":1.5})",
-    R"({"created":"yesterday"})", R"({"container_config":{"Env":"A=1"}})", R"({"id":1})"));
+INSTANTIATE_TEST_SUITE_P(, BadImage,
+                         testing::Values("", "{", "[]", R"({"config":{"Tty":"yes"}})", R"({"Size":1.5})",
+                                         R"({"created":"yesterday"})", R"({"container_config":{"Env":"A=1"}})",
+                                         R"({"id":1})"));
 
 TEST(ParentFromV1, TakesThePlainFieldOrTheHexOfTheStrongOne) {
   EXPECT_EQ(parent_from_v1(R"({"Parent":"abc"})"), "abc");

@@ -38,7 +38,8 @@ struct Outer {
   }
 };
 
-constexpr auto kDefaults = R"({"list":null,"map":null,"command":null,"inner":{"Text":""},"time":"0001-01-01T00:00:00Z"})";
+constexpr auto kDefaults =
+    R"({"list":null,"map":null,"command":null,"inner":{"Text":""},"time":"0001-01-01T00:00:00Z"})";
 
 struct RewriteCase {
   const char* name;
@@ -46,18 +47,26 @@ struct RewriteCase {
 };
 class Rewrite : public testing::TestWithParam<RewriteCase> {};
 TEST_P(Rewrite, AsGoWould) { EXPECT_EQ(encode(read_struct<Outer>(GetParam().text)), GetParam().want); }
-INSTANTIATE_TEST_SUITE_P(, Rewrite, testing::Values(
-    RewriteCase{"empty_object", " {} ", kDefaults}, RewriteCase{"null_document", "null", kDefaults},
-    RewriteCase{"nulls_and_unknown_keys", R"({"flag":null,"inner":null,"pointer":null,"list":null,"time":null,"x":[{}]})", kDefaults},
-    RewriteCase{"empty_is_not_nil", R"({"list":[],"set":{},"map":{},"command":[],"pointer":{}})",
-                R"({"list":[],"map":{},"command":[],"inner":{"Text":""},"pointer":{"Text":""},"time":"0001-01-01T00:00:00Z"})"},
-    RewriteCase{"values", R"({"FLAG":true,"list":["a",null],"set":{"b":{"x":1},"a":null},"map":{"k":"v","k":null},"command":"sh",)"
-                          R"("inner":{"text":"<","count":-5},"time":"2015-01-02T03:04:05.500Z"})",
-                R"({"flag":true,"list":["a",""],"set":{"a":{},"b":{}},"map":{"k":""},"command":["sh"],)"
-                R"("inner":{"Text":"\u003c","Count":-5},"time":"2015-01-02T03:04:05.5Z"})"},
-    RewriteCase{"later_keys_overwrite_and_null_does_not", R"({"inner":{"Text":"a","TEXT":"b","text":null,"Count":1},"INNER":{"count":2}})",
-                R"({"list":null,"map":null,"command":null,"inner":{"Text":"b","Count":2},"time":"0001-01-01T00:00:00Z"})"},
-    RewriteCase{"null_clears_a_pointer", R"({"pointer":{"Text":"a"},"Pointer":null})", kDefaults}),
+INSTANTIATE_TEST_SUITE_P(
+    , Rewrite,
+    testing::Values(
+        RewriteCase{"empty_object", " {} ", kDefaults}, RewriteCase{"null_document", "null", kDefaults},
+        RewriteCase{"nulls_and_unknown_keys",
+                    R"({"flag":null,"inner":null,"pointer":null,"list":null,"time":null,"x":[{}]})", kDefaults},
+        RewriteCase{
+            "empty_is_not_nil", R"({"list":[],"set":{},"map":{},"command":[],"pointer":{}})",
+            R"({"list":[],"map":{},"command":[],"inner":{"Text":""},"pointer":{"Text":""},"time":"0001-01-01T00:00:00Z"})"},
+        RewriteCase{
+            "values",
+            R"({"FLAG":true,"list":["a",null],"set":{"b":{"x":1},"a":null},"map":{"k":"v","k":null},"command":"sh",)"
+            R"("inner":{"text":"<","count":-5},"time":"2015-01-02T03:04:05.500Z"})",
+            R"({"flag":true,"list":["a",""],"set":{"a":{},"b":{}},"map":{"k":""},"command":["sh"],)"
+            R"("inner":{"Text":"\u003c","Count":-5},"time":"2015-01-02T03:04:05.5Z"})"},
+        RewriteCase{
+            "later_keys_overwrite_and_null_does_not",
+            R"({"inner":{"Text":"a","TEXT":"b","text":null,"Count":1},"INNER":{"count":2}})",
+            R"({"list":null,"map":null,"command":null,"inner":{"Text":"b","Count":2},"time":"0001-01-01T00:00:00Z"})"},
+        RewriteCase{"null_clears_a_pointer", R"({"pointer":{"Text":"a"},"Pointer":null})", kDefaults}),
     [](const auto& test) { return std::string(test.param.name); });
 
 class WrongType : public testing::TestWithParam<std::string> {};
@@ -69,30 +78,39 @@ TEST_P(WrongType, IsRefused) {
     EXPECT_EQ(e.code(), Errc::corrupt);
   }
 }
-INSTANTIATE_TEST_SUITE_P(, WrongType, testing::Values(
-    "[]", "\"x\"", R"({"flag":"yes"})", R"({"flag":1})", R"({"list":"a"})", R"({"list":[1]})", R"({"set":[]})", R"({"set":{"a":1}})",
-    R"({"map":{"a":1}})", R"({"command":1})", R"({"command":["a",{}]})", R"({"inner":[]})", R"({"inner":{"Count":1.0}})",
-    R"({"inner":{"Count":1e3}})", R"({"inner":{"Count":9223372036854775808}})", R"({"inner":{"Count":"1"}})", R"({"inner":{"Text":1}})",
-    R"({"time":1})", R"({"time":""})", R"({"x":1)"));
+INSTANTIATE_TEST_SUITE_P(, WrongType,
+                         testing::Values("[]", "\"x\"", R"({"flag":"yes"})", R"({"flag":1})", R"({"list":"a"})",
+                                         R"({"list":[1]})", R"({"set":[]})", R"({"set":{"a":1}})", R"({"map":{"a":1}})",
+                                         R"({"command":1})", R"({"command":["a",{}]})", R"({"inner":[]})",
+                                         R"({"inner":{"Count":1.0}})", R"({"inner":{"Count":1e3}})",
+                                         R"({"inner":{"Count":9223372036854775808}})", R"({"inner":{"Count":"1"}})",
+                                         R"({"inner":{"Text":1}})", R"({"time":1})", R"({"time":""})", R"({"x":1)"));
 
 struct TimeCase {
   const char *text, *want;
 };
 class GoTime : public testing::TestWithParam<TimeCase> {};
 TEST_P(GoTime, IsRewritten) { EXPECT_EQ(rewrite_time(GetParam().text), GetParam().want); }
-INSTANTIATE_TEST_SUITE_P(, GoTime, testing::Values(
-    TimeCase{"2013-06-13T14:03:50.8217690-07:00", "2013-06-13T14:03:50.821769-07:00"},
-    TimeCase{"2015-12-01T10:00:00.000Z", "2015-12-01T10:00:00Z"}, TimeCase{"2015-12-01T10:00:00+00:00", "2015-12-01T10:00:00Z"},
-    TimeCase{"2015-12-01T10:00:00-00:00", "2015-12-01T10:00:00Z"}, TimeCase{"2015-12-01T10:00:00+05:30", "2015-12-01T10:00:00+05:30"},
-    TimeCase{"2015-12-01T10:00:00.1234567891Z", "2015-12-01T10:00:00.123456789Z"}, TimeCase{"2016-02-29T23:59:59.010Z", "2016-02-29T23:59:59.01Z"},
-    TimeCase{"0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"}));
+INSTANTIATE_TEST_SUITE_P(, GoTime,
+                         testing::Values(TimeCase{"2013-06-13T14:03:50.8217690-07:00",
+                                                  "2013-06-13T14:03:50.821769-07:00"},
+                                         TimeCase{"2015-12-01T10:00:00.000Z", "2015-12-01T10:00:00Z"},
+                                         TimeCase{"2015-12-01T10:00:00+00:00", "2015-12-01T10:00:00Z"},
+                                         TimeCase{"2015-12-01T10:00:00-00:00", "2015-12-01T10:00:00Z"},
+                                         TimeCase{"2015-12-01T10:00:00+05:30", "2015-12-01T10:00:00+05:30"},
+                                         TimeCase{"2015-12-01T10:00:00.1234567891Z", "2015-12-01T10:00:00.123456789Z"},
+                                         TimeCase{"2016-02-29T23:59:59.010Z", "2016-02-29T23:59:59.01Z"},
+                                         TimeCase{"0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"}));
 
 class BadTime : public testing::TestWithParam<const char*> {};
 TEST_P(BadTime, IsRefused) { EXPECT_THROW(rewrite_time(GetParam()), Error); }
-INSTANTIATE_TEST_SUITE_P(, BadTime, testing::Values(
-    "", "2015-12-01", "2015-12-01 10:00:00Z", "2015-12-01T10:00:00", "2015-12-01T10:00:00.Z", "2015-12-01T10:00:00+0530", "2015-12-01T10:00:00Zx",
-    "2015-13-01T10:00:00Z", "2015-02-29T10:00:00Z", "2015-12-00T10:00:00Z", "2015-12-01T24:00:00Z", "2015-12-01T10:60:00Z", "2015-12-01T10:00:60Z",
-    "2015-12-01T10:00:00+25:00", "2015-12-01T10:00:00+05:3x", "15-12-01T10:00:00Z"));
+INSTANTIATE_TEST_SUITE_P(, BadTime,
+                         testing::Values("", "2015-12-01", "2015-12-01 10:00:00Z", "2015-12-01T10:00:00",
+                                         "2015-12-01T10:00:00.Z", "2015-12-01T10:00:00+0530", "2015-12-01T10:00:00Zx",
+                                         "2015-13-01T10:00:00Z", "2015-02-29T10:00:00Z", "2015-12-00T10:00:00Z",
+                                         "2015-12-01T24:00:00Z", "2015-12-01T10:60:00Z", "2015-12-01T10:00:60Z",
+                                         "2015-12-01T10:00:00+25:00", "2015-12-01T10:00:00+05:3x",
+                                         "15-12-01T10:00:00Z"));
 
 }  // namespace
 }  // namespace cairn::go_json
