@@ -1,5 +1,6 @@
 """What every end-to-end case shares: running cairn, scratch space, listings of trees, the shipped fixtures."""
 import hashlib
+import io
 import json
 import os
 import resource
@@ -7,6 +8,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import tarfile
 import tempfile
 import unittest
 
@@ -160,25 +162,25 @@ def limit_memory(megabytes):
     return lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
 
 
-def listing(root, times=True, skip=()):
+def listing(root, times=True):
     """Everything below `root` that a copy must keep: path -> description. Names that are no UTF-8 come surrogate-escaped."""
     entries, groups = {}, {}
     for top, dirs, files in os.walk(root):
-        dirs.sort()
-        for name in ["."] * (top == root) + dirs + sorted(files):
+        for name in ["."] * (top == root) + dirs + files:
             path = os.path.join(top, name)
             shown = os.path.normpath(os.path.relpath(path, root))
-            if shown in skip:
-                continue
-            entries[shown] = _describe(path, times, groups, shown)
-        dirs[:] = [d for d in dirs if not os.path.islink(os.path.join(top, d)) and os.path.normpath(os.path.relpath(os.path.join(top, d), root)) not in skip]
+            entries[shown], inode = describe(path, times)
+            groups.setdefault(inode, []).append(shown)
+    for names in groups.values():
+        for name in names if len(names) > 1 else []:
+            entries[name] += " linked to " + min(names)
     return entries
 
 
-def _describe(path, times, groups, shown):
+def describe(path, times=True):
+    """One entry in words, and its inode."""
     st = os.lstat(path)
-    kind = stat.filemode(st.st_mode)
-    parts = [kind, f"{st.st_uid}:{st.st_gid}"]
+    parts = [stat.filemode(st.st_mode), f"{st.st_uid}:{st.st_gid}"]
     if times:
         parts.append(f"mtime={st.st_mtime_ns}")
     if stat.S_ISREG(st.st_mode):
@@ -188,19 +190,69 @@ def _describe(path, times, groups, shown):
         parts.append("-> " + os.readlink(path))
     if stat.S_ISCHR(st.st_mode) or stat.S_ISBLK(st.st_mode):
         parts.append(f"dev={os.major(st.st_rdev)},{os.minor(st.st_rdev)}")
-    if not stat.S_ISDIR(st.st_mode) and st.st_nlink > 1:
-        parts.append("linked to " + groups.setdefault((st.st_dev, st.st_ino), shown))
     for name in sorted(os.listxattr(path, follow_symlinks=False)):
         if not name.startswith("trusted.overlay."):
             parts.append(f"{name}={os.getxattr(path, name, follow_symlinks=False).hex()}")
-    return " ".join(parts)
+    return " ".join(parts), (st.st_dev, st.st_ino)
 
 
-def tar_listing(path_or_bytes):
-    """name -> (type, mode, uid, gid, size, mtime, link, device) of a tar as read by Python's tarfile."""
-    import io
-    import tarfile
-    source = {"fileobj": io.BytesIO(path_or_bytes)} if isinstance(path_or_bytes, bytes) else {"name": path_or_bytes}
-    with tarfile.open(**source, errors="surrogateescape") as tar:
-        return {os.path.normpath(m.name): (m.type, m.mode & 0o7777, m.uid, m.gid, m.size, int(m.mtime), m.linkname, m.devmajor, m.devminor)
-                for m in tar}
+def tar_listing(source):
+    """name -> description of a tar, given as bytes or as a path; comparable with tree_as_tar."""
+    opened = {"fileobj": io.BytesIO(source)} if isinstance(source, bytes) else {"name": source}
+    entries, links = {}, {}
+    with tarfile.open(**opened, encoding="utf-8", errors="surrogateescape") as tar:
+        for m in tar:
+            name = os.path.normpath(m.name)
+            if m.islnk():
+                links[name] = os.path.normpath(m.linkname)
+                continue
+            data = hashlib.sha256(tar.extractfile(m).read()).hexdigest()[:16] if m.isreg() else ""
+            kind = {tarfile.DIRTYPE: "d", tarfile.SYMTYPE: "l", tarfile.FIFOTYPE: "p", tarfile.CHRTYPE: "c", tarfile.BLKTYPE: "b"}
+            entries[name] = _tar_entry(kind.get(m.type, "-"), m.mode, m.uid, m.gid, int(m.mtime), data, m.linkname, m.devmajor, m.devminor)
+    for name, target in links.items():
+        entries[name] = entries[target]
+    for target in set(links.values()):
+        for name in [n for n, t in links.items() if t == target] + [target]:
+            entries[name] += " linked to " + min([n for n, t in links.items() if t == target] + [target])
+    entries.pop(".", None)
+    return entries
+
+
+def tree_as_tar(root):
+    """The listing that a tar of everything below `root` would have; sockets are left out, as every archiver does."""
+    entries, groups = {}, {}
+    for top, dirs, files in os.walk(root):
+        for name in dirs + files:
+            path = os.path.join(top, name)
+            shown, st = os.path.relpath(path, root), os.lstat(path)
+            if stat.S_ISSOCK(st.st_mode):
+                continue
+            kind = stat.filemode(st.st_mode)[0]
+            data = ""
+            if kind == "-":
+                with open(path, "rb") as f:
+                    data = hashlib.sha256(f.read()).hexdigest()[:16]
+            target = os.readlink(path) if kind == "l" else ""
+            numbers = (os.major(st.st_rdev), os.minor(st.st_rdev))
+            entries[shown] = _tar_entry(kind, st.st_mode, st.st_uid, st.st_gid, int(st.st_mtime), data, target, *numbers)
+            if kind != "d":
+                groups.setdefault((st.st_dev, st.st_ino), []).append(shown)
+    for names in groups.values():
+        for name in names if len(names) > 1 else []:
+            entries[name] += " linked to " + min(names)
+    return entries
+
+
+def _tar_entry(kind, mode, uid, gid, mtime, data, target, major, minor):
+    mode = "" if kind == "l" else f" {mode & 0o7777:o}"
+    device = f" {major},{minor}" if kind in "bc" else ""
+    return f"{kind}{mode} {uid}:{gid} mtime={mtime} {data}{' -> ' + target if kind == 'l' else ''}{device}"
+
+
+# What engines put into every container, whatever the image: names a comparison of root file systems leaves out.
+INIT_FILES = {".dockerenv", ".dockerinit", "dev", "dev/console", "dev/pts", "dev/shm", "etc", "etc/hostname", "etc/hosts", "etc/mtab",
+              "etc/resolv.conf", "proc", "sys"}
+
+
+def without_init(entries):
+    return {name: entry for name, entry in entries.items() if name not in INIT_FILES}
