@@ -1,6 +1,8 @@
 // Writes tar as Go's archive/tar does: ustar where it fits, PAX records where it does not (names, ids, sizes, xattrs).
 #pragma once
 
+#include <string>
+
 #include "core/archive/stream.h"
 #include "core/archive/tar_reader.h"
 
@@ -15,7 +17,7 @@ class TarWriter {
   void finish();                                     // pads the last entry, two zero blocks
 
  private:
-  void pad();
+  std::string pad();
   ByteSink& out_;
   uint64_t left_ = 0, padding_ = 0;
 };
