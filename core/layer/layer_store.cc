@@ -99,8 +99,8 @@ StagedLayer LayerStore::stage(std::unique_ptr<ByteSource> bytes, const std::opti
       throw Error(Errc::corrupt, "checking the layer: its DiffID is " + found_diff.str() + ", expected " + diff->str());
     progress_.state(label, "applied");
     progress_.item_done();
-    return StagedLayer{found_diff,         found_blob,        blob_bytes, std::move(applied), cache_id,
-                       std::move(target), std::move(transaction)};
+    return StagedLayer{found_diff, found_blob, blob_bytes, std::move(applied), cache_id, std::move(transaction),
+                       std::move(target)};
   });
 }
 

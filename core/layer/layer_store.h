@@ -34,8 +34,8 @@ class StagedLayer {
   uint64_t blob_bytes = 0;
   Applied applied;
   LayerId cache_id;
+  std::unique_ptr<LayerTransaction> transaction;       // before `target`: the trace outlives what it names
   std::unique_ptr<DiffTarget> target;
-  std::unique_ptr<LayerTransaction> transaction;
 };
 
 struct NewContainer { std::string name; LayerId mount_id; };

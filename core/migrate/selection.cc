@@ -20,11 +20,9 @@ static void add_with_parents(const LegacyGraph& graph, const LegacyImage& image,
 static void add_tags(const LegacyGraph& graph, Selection& selection) {
   for (const auto& [repository, entries] : graph.repositories()) {
     for (const auto& [key, id] : entries) {
-      try {
-        selection.tags[id].push_back(familiar_from_legacy(repository, key));
-      } catch (const Error& e) {
-        selection.damage.push_back({"reference-invalid", repository + ":" + key, e.what()});
-      }
+      const LegacyReference reference = reference_from_v1(repository, key);
+      if (reference.error.empty()) selection.tags[id].push_back(reference.familiar);
+      else selection.damage.push_back({"reference-invalid", repository + ":" + key, reference.error});
     }
   }
   for (auto& [id, tags] : selection.tags) std::sort(tags.begin(), tags.end());
