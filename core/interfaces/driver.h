@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/archive/tree.h"
@@ -79,6 +80,11 @@ class Driver {
 
   // A descriptor on the file system the layers lie on, for syncfs.
   virtual int home_fd() const = 0;
+};
+
+// How a driver is opened: what --storage-opt said, in the engine's own names ("overlay2.size", "dm.thinpooldev").
+struct DriverOptions {
+  std::vector<std::pair<std::string, std::string>> storage_opts;
 };
 
 // Unmounts what a driver mounted on `target`. Throws not_found if it is no mount point, in_use if busy.

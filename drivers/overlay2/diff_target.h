@@ -1,0 +1,31 @@
+// An overlay2 layer in the making: its entries go straight into the directory that becomes ID/diff.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "drivers/overlay2/driver.h"
+
+namespace cairn::overlay2 {
+
+class Overlay2Target : public DiffTarget {
+ public:
+  Overlay2Target(Overlay2& driver, const LayerId& id);
+  ~Overlay2Target() override;
+  int root_fd() const override { return diff_.get(); }
+  void hide(int dir_fd, const std::string& name) override;
+  void make_opaque(int dir_fd) override;
+  void finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) override;
+
+ private:
+  Overlay2Target(Overlay2& driver, const LayerId& id, Fd stage) : driver_(driver), id_(id), stage_(std::move(stage)) {}
+  void lie_on(const LayerId& parent, const std::vector<std::string>& implied_dirs);
+
+  Overlay2& driver_;
+  LayerId id_;
+  Fd stage_, diff_;
+  bool finished_ = false;
+};
+
+}  // namespace cairn::overlay2

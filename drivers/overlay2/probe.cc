@@ -1,0 +1,99 @@
+// Whether overlay2 can work here, found out by trying it in a directory of its own that is gone afterwards.
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "core/util/error.h"
+#include "drivers/overlay2/driver.h"
+#include "drivers/sys/mount.h"
+#include "drivers/sys/overlay.h"
+#include "drivers/sys/overlay_marks.h"
+
+namespace cairn::overlay2 {
+
+namespace {
+
+class Trial {
+ public:
+  explicit Trial(int home) : home_(home), name_(".probe-cairn-" + random_hex(8)) {
+    mkdir_at(home_, name_, 0700);
+    dir_ = open_dir_at(home_, name_);
+    for (const char* sub : {"a", "b", "to"}) mkdir_at(dir_.get(), sub, 0700);
+  }
+  ~Trial() {
+    try {
+      remove_tree_at(home_, name_);
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "cairn: warning: %s\n", e.what());
+    }
+  }
+
+  bool tells_file_types() const {
+    const std::unique_ptr<DIR, int (*)(DIR*)> list(::fdopendir(open_dir_at(dir_.get(), ".").release()), ::closedir);
+    while (const dirent* entry = ::readdir(list.get()))
+      if (entry->d_type == DT_UNKNOWN) return false;
+    return true;
+  }
+  void write_marks() const {
+    write_whiteout(dir_.get(), "gone");
+    write_opaque(dir_.get());
+  }
+  void mount() const {
+    const OverlayLayers layers{{"a", "b"}, "", ""};
+    const std::filesystem::path here = path_of(dir_.get());
+    MountGuard(overlay_spec(here, layers, {}, here / "to", static_cast<size_t>(::getpagesize()))).unmount();
+  }
+
+ private:
+  int home_;
+  std::string name_;
+  Fd dir_;
+};
+
+bool kernel_lists_overlay() {
+  const auto list = try_read_file_at(AT_FDCWD, "/proc/filesystems");
+  return list && list->find("\toverlay\n") != std::string::npos;
+}
+
+void try_out(int home, DriverStatus& status) {
+  const std::string no_whiteouts = "put the store on ext4, or xfs made with ftype=1, that is not itself an overlay";
+  try {
+    status.writable = false;
+    const Trial trial(home);
+    status.remedy = no_whiteouts;
+    if (!trial.tells_file_types())
+      throw Error(Errc::unsupported, "the file system does not tell file types in directory listings (d_type)");
+    trial.write_marks();
+    status.writable = true;
+    status.remedy = "'modprobe overlay', or run where mounting is allowed";
+    trial.mount();
+    status.remedy.clear();
+  } catch (const Error& e) {
+    status.mountable = false;
+    status.why_not = e.what();
+  }
+}
+
+}  // namespace
+
+DriverStatus Overlay2::probe() const {
+  DriverStatus status;
+  if (::geteuid() != 0) {
+    status.writable = status.mountable = false;
+    status.readable = !home_.try_fd() || ::faccessat(home_.fd(), "l", R_OK | X_OK, AT_EACCESS) == 0;
+    status.why_not = "not root: whiteouts are device nodes and trusted xattrs, and mounting needs CAP_SYS_ADMIN";
+    status.remedy = "run as root";
+  } else if (const auto home = home_.try_fd()) {
+    try_out(*home, status);
+  } else if (!kernel_lists_overlay()) {
+    status.mountable = false;
+    status.why_not = "the kernel lists no overlay in /proc/filesystems";
+    status.remedy = "'modprobe overlay'";
+  }
+  return status;
+}
+
+}  // namespace cairn::overlay2

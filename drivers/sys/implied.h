@@ -1,0 +1,19 @@
+// Directories that a layer needs but does not describe.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/archive/tree.h"
+
+namespace cairn {
+
+// Owner, mode, xattrs and times of `node`, for the directory or file open as `fd`.
+void copy_metadata(const TreeNode& node, int fd);
+
+// Each directory of `own_root` named in `implied` (cleaned paths, "." is the root itself) takes over what copy_metadata
+// copies, where `parent` has a directory of that name that this layer's own directories above let through.
+// `own_root` is a layer's own directory with overlay's marks.
+void complete_implied(int own_root, const Tree& parent, const std::vector<std::string>& implied);
+
+}  // namespace cairn

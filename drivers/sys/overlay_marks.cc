@@ -1,0 +1,33 @@
+#include "drivers/sys/overlay_marks.h"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "core/util/error.h"
+
+namespace cairn {
+
+static constexpr const char* kOpaque = "trusted.overlay.opaque";
+
+void write_whiteout(int dir_fd, const std::string& name) {
+  if (::mknodat(dir_fd, name.c_str(), S_IFCHR, makedev(0, 0)) != 0)
+    throw_errno("making the whiteout of '" + printable(name) + "' (a device node, which needs root)");
+  // A set-group-id directory gives its group to what is made in it.
+  if (::fchownat(dir_fd, name.c_str(), 0, 0, AT_SYMLINK_NOFOLLOW) != 0)
+    throw_errno("giving the whiteout of '" + printable(name) + "' to root");
+}
+
+void write_opaque(int dir_fd) {
+  if (::fsetxattr(dir_fd, kOpaque, "y", 1, 0) != 0) throw_errno("marking a directory as opaque (trusted xattrs need root)");
+}
+
+bool is_opaque(int dir_fd) {
+  char value = 0;
+  return ::fgetxattr(dir_fd, kOpaque, &value, 1) == 1 && value == 'y';
+}
+
+bool is_whiteout_device(const struct stat& st) { return S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0); }
+
+}  // namespace cairn
