@@ -36,6 +36,8 @@ void check_path(const char* what, const std::string& path) {
   if (path.find('\0') != std::string::npos) refuse("contains a zero byte");
   for (size_t at = 0; at < path.size();) {
     const size_t end = std::min(path.find('/', at), path.size());
+    // A whiteout's own name never reaches the file system: any name can be hidden.
+    if (end == path.size() && path.compare(at, kWhiteout.size(), kWhiteout) == 0) at += kWhiteout.size();
     if (end - at > NAME_MAX) refuse("has a component longer than 255 bytes");
     at = end + 1;
   }

@@ -1,0 +1,140 @@
+// Layer tars and exports of a tree.
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <map>
+
+#include "core/archive/branch.h"
+#include "core/archive/changes.h"
+#include "core/archive/tar_writer.h"
+#include "core/util/error.h"
+#include "core/util/interrupt.h"
+
+namespace cairn {
+namespace {
+
+constexpr int kMaxDepth = 4096;
+
+TarType type_of(const struct stat& st) {
+  switch (st.st_mode & S_IFMT) {
+    case S_IFDIR: return TarType::directory;
+    case S_IFLNK: return TarType::symlink;
+    case S_IFCHR: return TarType::char_device;
+    case S_IFBLK: return TarType::block_device;
+    case S_IFIFO: return TarType::fifo;
+    default: return TarType::file;
+  }
+}
+
+class TreeTar {
+ public:
+  explicit TreeTar(ByteSink& out) : tar_(out), buffer_(256 << 10) {}
+
+  void add(const TreeNode& node, const std::string& path);      // "a/b"
+  void add_below(const TreeNode& node, const std::string& path, int depth);
+  void add_whiteout(const std::string& path);
+  int64_t finish() {
+    tar_.finish();
+    return content_bytes_;
+  }
+
+ private:
+  TarEntry entry_of(const TreeNode& node, const std::string& path);
+  void write_content(const TreeNode& node);
+
+  TarWriter tar_;
+  std::vector<char> buffer_;
+  std::map<std::pair<dev_t, ino_t>, std::string> first_names_;
+  int64_t content_bytes_ = 0;
+};
+
+TarEntry TreeTar::entry_of(const TreeNode& node, const std::string& path) {
+  const auto& st = node.st();
+  TarEntry entry;
+  entry.type = type_of(st);
+  entry.name = entry.type == TarType::directory ? path + "/" : path;
+  entry.mode = st.st_mode & 07777;
+  entry.uid = st.st_uid;
+  entry.gid = st.st_gid;
+  entry.mtime = st.st_mtim;
+  if (entry.type == TarType::file) entry.size = static_cast<uint64_t>(st.st_size);
+  if (entry.type == TarType::symlink) entry.link_target = node.link_target();
+  if (entry.type == TarType::char_device || entry.type == TarType::block_device) {
+    entry.device_major = major(st.st_rdev);
+    entry.device_minor = minor(st.st_rdev);
+  }
+  for (auto& [name, value] : node.xattrs())
+    if (name == "security.capability" || (name.starts_with("user.") && !is_overlay_private(name))) entry.xattrs.emplace(name, value);
+  if (entry.type == TarType::directory || st.st_nlink < 2) return entry;
+  const auto [first, is_new] = first_names_.emplace(std::pair(st.st_dev, st.st_ino), path);
+  if (is_new) return entry;
+  entry.type = TarType::hard_link;
+  entry.link_target = first->second;
+  entry.size = 0;
+  return entry;
+}
+
+void TreeTar::add(const TreeNode& node, const std::string& path) {
+  if (S_ISSOCK(node.st().st_mode)) return;
+  const TarEntry entry = entry_of(node, path);
+  tar_.begin(entry);
+  content_bytes_ += static_cast<int64_t>(entry.size);
+  if (entry.size > 0) write_content(node);
+}
+
+void TreeTar::write_content(const TreeNode& node) {
+  const Fd file = node.open_file();
+  for (auto left = static_cast<uint64_t>(node.st().st_size); left > 0;) {
+    check_interrupt();
+    const size_t n = read_some(file.get(), std::span(buffer_).first(std::min<uint64_t>(left, buffer_.size())));
+    if (n == 0) throw Error(Errc::io, "it became shorter meanwhile");
+    tar_.write({buffer_.data(), n});
+    left -= n;
+  }
+}
+
+void TreeTar::add_below(const TreeNode& node, const std::string& path, int depth) {
+  if (depth > kMaxDepth) throw Error(Errc::unsupported, "directories are nested too deeply");
+  for (const auto& child : node.children()) {
+    check_interrupt();
+    const std::string name = path.empty() ? child.name() : path + "/" + child.name();
+    while_doing([&] { return "packing '/" + printable(name) + "'"; }, [&] { add(child, name); });
+    if (child.is_dir()) add_below(child, name, depth + 1);
+  }
+}
+
+void TreeTar::add_whiteout(const std::string& path) {
+  const size_t slash = path.rfind('/') + 1;                     // 0 if there is none
+  TarEntry entry;
+  entry.name = path.substr(0, slash) + ".wh." + path.substr(slash);
+  tar_.begin(entry);
+}
+
+}  // namespace
+
+int64_t write_diff(const Tree& tree, const std::vector<Change>& changes, ByteSink& out) {
+  TreeTar tar(out);
+  for (const auto& change : changes) {
+    check_interrupt();
+    const std::string path = change.path.substr(change.path.starts_with('/') ? 1 : 0);
+    if (path.empty()) continue;
+    if (change.kind == ChangeKind::deleted) {
+      tar.add_whiteout(path);
+      continue;
+    }
+    while_doing([&] { return "packing '" + printable(change.path) + "'"; }, [&] {
+      const auto node = tree.find(path);
+      if (!node) throw Error(Errc::not_found, "it is not in the tree");
+      tar.add(*node, path);
+    });
+  }
+  return tar.finish();
+}
+
+void write_export(const Tree& tree, ByteSink& out) {
+  TreeTar tar(out);
+  if (!tree.empty()) tar.add_below(tree.root(), "", 0);
+  tar.finish();
+}
+
+}  // namespace cairn

@@ -1,0 +1,35 @@
+// What a directory looks like, as text, so that two of them can be compared and a difference can be read.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "core/archive/tree.h"
+
+namespace cairn::test {
+
+struct ListingOptions {
+  bool times = false;
+  bool links = true;            // names of one inode are said to be "=first name"
+};
+// Path -> "type mode owner size content xattrs".
+using TreeListing = std::map<std::string, std::string>;
+TreeListing list_directory(const std::filesystem::path& root, ListingOptions options = {});   // with system calls
+TreeListing list_tree(const Tree& tree, ListingOptions options = {});                         // with Tree
+
+// A command that must succeed.
+void run(const std::string& command);
+
+// A mount that ends with its scope. Throws if the machine cannot.
+class TestMount {
+ public:
+  TestMount(const std::string& type, const std::string& options, const std::filesystem::path& target);
+  ~TestMount();
+  TestMount(const TestMount&) = delete;
+
+ private:
+  std::filesystem::path target_;
+};
+
+}  // namespace cairn::test
