@@ -1,8 +1,10 @@
 #include "core/archive/base64.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace cairn {
 namespace {
@@ -47,6 +49,23 @@ void append_base64(std::string& out, std::span<const char> bytes) {
   to[2] = rest == 2 ? kAlphabet[bits >> 6 & 63] : '=';
   to[3] = '=';
 }
+
+void Base64Stream::add(std::string& out, std::span<const char> bytes) {
+  if (waiting_ > 0) {
+    const size_t fill = std::min(bytes.size(), sizeof group_ - waiting_);
+    std::copy_n(bytes.begin(), fill, group_ + waiting_);
+    waiting_ += fill;
+    bytes = bytes.subspan(fill);
+    if (waiting_ < sizeof group_) return;
+    append_base64(out, group_);
+  }
+  const size_t whole = bytes.size() / 3 * 3;
+  append_base64(out, bytes.first(whole));
+  waiting_ = bytes.size() - whole;
+  std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(whole), waiting_, group_);
+}
+
+void Base64Stream::finish(std::string& out) { append_base64(out, {group_, std::exchange(waiting_, 0)}); }
 
 bool append_from_base64(std::string& out, std::string_view text, Base64Padding padding) {
   if (text.size() % 4 == 0)

@@ -6,7 +6,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <unordered_set>
 
 #include "core/archive/stream.h"
 #include "core/archive/tar_reader.h"
@@ -20,8 +19,10 @@ class TarSplitWriter : public TarReader::Observer {
   explicit TarSplitWriter(ByteSink& out);
   ~TarSplitWriter() override;
   void raw(std::span<const char> bytes) override;
+  void remainder(std::span<const char> bytes) override;
   void entry(const TarEntry& entry) override;
   void content(std::span<const char> bytes) override;
+  void hole(uint64_t bytes) override;
   void end() override;
   int64_t content_bytes() const;             // sum of entry sizes: Docker's layer size
 
