@@ -1,0 +1,96 @@
+"""Killed at any moment, then run again: the same store as undisturbed, and nothing left over.
+
+CAIRN_KILLS (default 40) says how many times each command is killed, CAIRN_SEED picks other moments.
+"""
+import os
+import random
+import shutil
+import time
+
+import archives
+import legacy_tree as lt
+import trees
+from harness import Case, listing
+from store import Store
+
+KILLS = int(os.environ.get("CAIRN_KILLS", "40"))
+SEED = int(os.environ.get("CAIRN_SEED", "1"))
+
+
+class Killed(Case):
+    def check(self, driver, argv, **start):
+        """`argv(root)`: the command line. Every kill must leave a store whose rerun gives the undisturbed answer."""
+        began = time.monotonic()
+        self.cairn(*argv(self.path("undisturbed")), **start)
+        took = time.monotonic() - began
+        want = Store(self.path("undisturbed"), driver)
+        self.assertEqual(want.problems(), [])
+        identity, shape = want.identity(), self.shape(want)
+        moments, early = random.Random(SEED), 0
+        for n in range(KILLS):
+            root = self.path(f"killed{n}")
+            running = self.start(*argv(root), **start)
+            if "input" in start:
+                running.process.stdin.write(start["input"])
+                running.process.stdin.close()
+            moment = moments.uniform(0, took)
+            time.sleep(moment)
+            early += running.kill().code == -9
+            with self.subTest(kill=n, moment=moment):
+                self.check_visible_is_complete(Store(root, driver))
+                self.cairn(*argv(root), **start)
+                again = Store(root, driver)
+                self.assertEqual(again.problems(), [])
+                self.assertEqual(again.identity(), identity)
+                self.assertEqual(self.shape(again), shape, "something is left over, or missing")
+            shutil.rmtree(root)
+        self.assertGreater(early, KILLS // 4, "most kills came too late to test anything")
+
+    def check_visible_is_complete(self, store):
+        """Whatever metadata names is there in full, at every moment."""
+        harmless = ("left", "overlay2 link", f"{store.driver} directory", "overlay2 directory")
+        found = [p for p in store.problems() if not p.startswith(harmless) or p.endswith("is missing")]
+        self.assertEqual(found, [])
+
+    def shape(self, store):
+        """The names in the store, ids that are random replaced by how many there are."""
+        names = [name for name in listing(store.root, times=False) if not name.startswith((store.driver + "/"))]
+        return sorted(n for n in names if "/layerdb/mounts/" not in n), len(store.driver_dirs())
+
+    def test_migrate(self):
+        source = self.path("source")
+        os.mkdir(source)
+        trees.small(source, "overlay", "1.9.1")
+        before = listing(source)
+        self.check("overlay2", lambda root: ["migrate", source, "--to", root, "-s", "overlay2"])
+        self.assert_same_tree(listing(source), before, "the source changed")
+
+    def test_migrate_without_tar_split_to_vfs(self):
+        source = self.path("source")
+        os.mkdir(source)
+        trees.small(source, "vfs", "1.6.2")
+        self.check("vfs", lambda root: ["migrate", source, "--to", root, "-s", "vfs"])
+
+    def image(self):
+        return archives.Image([[lt.directory(f"d{n}")] + [lt.file(f"d{n}/f{i}", os.urandom(3000)) for i in range(150)] for n in range(5)])
+
+    def test_load_overlay2(self):
+        data = archives.docker_archive([(self.image(), ["x:1"])])
+        self.check("overlay2", lambda root: ["--root", root, "-s", "overlay2", "load"], input=data)
+
+    def test_load_vfs(self):
+        data = archives.docker_archive([(self.image(), ["x:1"])], "gzip")
+        self.check("vfs", lambda root: ["--root", root, "-s", "vfs", "load"], input=data)
+
+    def test_in_place(self):
+        """In place the source is the target: a fresh copy for every kill."""
+        source = self.path("source")
+        os.mkdir(source)
+        trees.small(source, "vfs", "1.9.1")
+
+        def argv(root):
+            if not os.path.exists(root):
+                shutil.copytree(source, root, symlinks=True)
+            return ["migrate", root, "--in-place", "-s", "vfs"]
+
+        self.check("vfs", argv)
