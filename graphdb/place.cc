@@ -35,7 +35,8 @@ std::optional<int> Place::try_root_fd() const {
 
 int Place::root_fd() const {
   const auto fd = try_root_fd();
-  if (!fd) throw Error(Errc::not_found, "opening the root '" + printable(root_.string()) + "': there is no such directory");
+  if (!fd)
+    throw Error(Errc::not_found, "opening the root '" + printable(root_.string()) + "': there is no such directory");
   return *fd;
 }
 
@@ -65,10 +66,11 @@ struct Folder {
   mode_t mode;
 };
 constexpr Folder kFolders[] = {
-    {"distribution", 0700},         {"imagedb", 0700},          {"imagedb/content", 0700},
-    {"imagedb/content/sha256", 0700}, {"imagedb/metadata", 0700}, {"imagedb/metadata/sha256", 0700},
-    {"layerdb", 0700},              {"layerdb/sha256", 0755},   {"layerdb/tmp", 0755},
-    {"layerdb/mounts", 0755},
+    {"distribution", 0700},     {"imagedb", 0700},
+    {"imagedb/content", 0700},  {"imagedb/content/sha256", 0700},
+    {"imagedb/metadata", 0700}, {"imagedb/metadata/sha256", 0700},
+    {"layerdb", 0700},          {"layerdb/sha256", 0755},
+    {"layerdb/tmp", 0755},      {"layerdb/mounts", 0755},
 };
 
 void Place::make() {

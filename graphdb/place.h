@@ -1,4 +1,5 @@
-// Where one driver's metadata lies below a root. Nothing is created before make(); a root that is not there reads as empty.
+// Where one driver's metadata lies below a root. Nothing is created before make(); a root that is not there reads as
+// empty.
 #pragma once
 
 #include <filesystem>
@@ -20,10 +21,10 @@ class Place {
   std::string image(const std::string& below) const { return "image/" + driver_ + "/" + below; }
 
   std::optional<int> try_root_fd() const;
-  int root_fd() const;                                            // not_found while there is no root
-  std::optional<Fd> try_dir(const std::string& path) const;       // relative to the root; nullopt if absent
-  Fd dir(const std::string& path) const;                          // not_found, naming what to do
-  int layerdb_fd() const;                                         // stays open; not_found before make()
+  int root_fd() const;                                       // not_found while there is no root
+  std::optional<Fd> try_dir(const std::string& path) const;  // relative to the root; nullopt if absent
+  Fd dir(const std::string& path) const;                     // not_found, naming what to do
+  int layerdb_fd() const;                                    // stays open; not_found before make()
 
   // The root (0710), image/DRV/… and containers/ with the modes engines give them, durable.
   void make();

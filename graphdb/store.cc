@@ -12,7 +12,11 @@ namespace cairn {
 class DiskMetadata : public MetadataStore {
  public:
   DiskMetadata(const std::filesystem::path& root, const std::string& driver)
-      : place_(root, driver), layers_(place_), images_(place_), references_(place_), distribution_(place_),
+      : place_(root, driver),
+        layers_(place_),
+        images_(place_),
+        references_(place_),
+        distribution_(place_),
         containers_(place_) {}
 
   LayerMetadata& layers() override { return layers_; }

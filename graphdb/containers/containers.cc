@@ -76,8 +76,10 @@ void ContainerFiles::put(const std::string& id, const std::map<std::string, std:
                 const Fd dir = place_.dir("containers");
                 const auto lock = FileLock::wait(dir.get(), FileLock::Kind::exclusive);
                 remove_leftovers(dir.get());
-                if (exists_at(dir.get(), id)) put_beside(dir.get(), id, files);
-                else put_new(dir.get(), id, files);
+                if (exists_at(dir.get(), id))
+                  put_beside(dir.get(), id, files);
+                else
+                  put_new(dir.get(), id, files);
               });
 }
 

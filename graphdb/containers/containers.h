@@ -11,7 +11,7 @@ class ContainerFiles : public Containers {
   explicit ContainerFiles(Place& place) : place_(place) {}
 
   std::vector<std::string> list() const override;
-  std::string config(const std::string& id) const override;      // config.v2.json, else config.json
+  std::string config(const std::string& id) const override;  // config.v2.json, else config.json
   std::optional<std::string> host_config(const std::string& id) const override;
   // Into a directory that is there already the files are put one by one, config.v2.json last: an engine loads the
   // container when that one is there.

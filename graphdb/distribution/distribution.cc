@@ -6,7 +6,7 @@
 
 namespace cairn {
 
-constexpr size_t kMaxEntries = 50;                // as engines keep
+constexpr size_t kMaxEntries = 50;  // as engines keep
 
 struct BlobEntry {
   std::string digest, repository, hmac;
@@ -25,8 +25,9 @@ static std::vector<BlobEntry> parse_entries(const std::string& text, const std::
 static std::string encoded(const std::vector<BlobEntry>& entries) {
   std::string out = "[";
   for (const auto& entry : entries)
-    out += std::string(out.size() > 1 ? "," : "") + "{\"Digest\":" + go_json::quote(entry.digest) + ",\"SourceRepository\":" +
-           go_json::quote(entry.repository) + ",\"HMAC\":" + go_json::quote(entry.hmac) + "}";
+    out += std::string(out.size() > 1 ? "," : "") + "{\"Digest\":" + go_json::quote(entry.digest) +
+           ",\"SourceRepository\":" + go_json::quote(entry.repository) + ",\"HMAC\":" + go_json::quote(entry.hmac) +
+           "}";
   return out + "]";
 }
 

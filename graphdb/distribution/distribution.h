@@ -12,7 +12,7 @@ class DistributionCache : public Distribution {
 
   void add(const DiffId& diff, const Digest& blob, const std::string& source_repository) override;
   std::optional<DiffId> diff_of(const Digest& blob) const override;
-  std::vector<Digest> blobs_of(const DiffId& diff) const override;   // newest last
+  std::vector<Digest> blobs_of(const DiffId& diff) const override;  // newest last
 
  private:
   std::string blob_file(const Digest& blob) const;

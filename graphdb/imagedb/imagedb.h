@@ -12,11 +12,11 @@ class ImageDb : public ImageMetadata {
 
   std::vector<ImageId> list() const override;
   std::string config(const ImageId& id) const override;
-  ImageId put(const std::string& config) override;              // Errc::invalid for nothing at all
+  ImageId put(const std::string& config) override;  // Errc::invalid for nothing at all
   // Engines take the file's text as it stands; one that is no image ID names no image and counts as none.
   std::optional<ImageId> parent(const ImageId& id) const override;
-  void set_parent(const ImageId& id, const ImageId& parent) override;   // `id` must be there and sound
-  void remove(const ImageId& id) override;                      // its children then have no parent; absent is success
+  void set_parent(const ImageId& id, const ImageId& parent) override;  // `id` must be there and sound
+  void remove(const ImageId& id) override;  // its children then have no parent; absent is success
 
  private:
   std::string content(const std::string& hex) const { return place_.image("imagedb/content/sha256/" + hex); }

@@ -56,9 +56,15 @@ static std::vector<LayerRecord> with_whole_chains(const std::map<ChainId, LayerR
       if (end == State::whole) continue;
       const auto& parent = found.at(*it).parent;
       const bool missing = parent && !found.contains(*parent);
-      note(damage, cycle ? "layer-parent-cycle" : missing ? "layer-parent-missing" : "layer-parent-damaged", it->str(),
+      note(damage,
+           cycle     ? "layer-parent-cycle"
+           : missing ? "layer-parent-missing"
+                     : "layer-parent-damaged",
+           it->str(),
            "its parent " + (parent ? parent->str() : std::string("")) +
-               (cycle ? " leads back to it" : missing ? " is not there or cannot be loaded" : " cannot be loaded"));
+               (cycle     ? " leads back to it"
+                : missing ? " is not there or cannot be loaded"
+                          : " cannot be loaded"));
     }
   }
   std::vector<LayerRecord> out;

@@ -30,8 +30,8 @@ static std::string require_text(int dir_fd, const std::string& name, const std::
 
 [[noreturn]] static void refuse(const std::string& name, const std::string& file, const std::string& text,
                                 const std::string& wanted) {
-  throw BadRecord("layer-file-invalid", "reading '" + printable(name + "/" + file) + "': '" + printable(text, 80) +
-                                            "' is no " + wanted);
+  throw BadRecord("layer-file-invalid",
+                  "reading '" + printable(name + "/" + file) + "': '" + printable(text, 80) + "' is no " + wanted);
 }
 
 template <typename Id>
@@ -62,7 +62,8 @@ std::optional<LayerRecord> read_layer(int dir_fd, const ChainId& chain) {
   const auto size = parse_int64(size_text);
   if (!size) refuse(name, "size", size_text, "decimal number");
   LayerRecord record{chain, diff, std::nullopt, id_in(name, "cache-id", require_text(dir_fd, name, "cache-id")), *size};
-  if (const auto parent = read_text(dir_fd, name, "parent")) record.parent = digest_in<ChainId>(name, "parent", *parent);
+  if (const auto parent = read_text(dir_fd, name, "parent"))
+    record.parent = digest_in<ChainId>(name, "parent", *parent);
   return record;
 }
 
@@ -70,7 +71,8 @@ std::optional<MountRecord> read_mount(int dir_fd, const std::string& name) {
   if (!valid_name(name) || !directory_exists(dir_fd, name)) return std::nullopt;
   MountRecord record{name, id_in(name, "mount-id", require_text(dir_fd, name, "mount-id")), std::nullopt, std::nullopt};
   if (const auto init = read_text(dir_fd, name, "init-id")) record.init_id = id_in(name, "init-id", *init);
-  if (const auto parent = read_text(dir_fd, name, "parent")) record.parent = digest_in<ChainId>(name, "parent", *parent);
+  if (const auto parent = read_text(dir_fd, name, "parent"))
+    record.parent = digest_in<ChainId>(name, "parent", *parent);
   return record;
 }
 

@@ -19,7 +19,8 @@ class BadRecord : public Error {
   std::string kind_;
 };
 
-// `dir_fd`: layerdb/sha256 (layerdb/mounts). nullopt if the directory is absent, BadRecord if it is there and incomplete.
+// `dir_fd`: layerdb/sha256 (layerdb/mounts). nullopt if the directory is absent, BadRecord if it is there and
+// incomplete.
 std::optional<LayerRecord> read_layer(int dir_fd, const ChainId& chain);
 std::optional<MountRecord> read_mount(int dir_fd, const std::string& name);
 // The cache-id alone, of a directory that may lack everything else.

@@ -19,7 +19,7 @@ class DiskTransaction : public LayerTransaction {
 
  private:
   Fd layerdb_;
-  std::optional<WriteSet> set_;                   // none once published
+  std::optional<WriteSet> set_;  // none once published
   Fd layer_, tar_split_fd_;
   std::optional<FdSink> tar_split_;
   std::optional<LayerRecord> record_;

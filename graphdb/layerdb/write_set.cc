@@ -30,7 +30,7 @@ WriteSet::WriteSet(int layerdb_fd, const std::vector<LayerId>& driver_ids)
 }
 
 WriteSet::~WriteSet() {
-  if (!layerdb_) return;                          // moved from
+  if (!layerdb_) return;  // moved from
   try {
     remove_tree_at(layerdb_.get(), name_);
   } catch (...) {

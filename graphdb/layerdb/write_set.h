@@ -1,5 +1,5 @@
-// layerdb/tmp/write-set-cairn-<random>: what is being made, with the driver layers it will name. Its maker keeps it locked;
-// one that can be locked belongs to a process that died. Engines never look into layerdb/tmp.
+// layerdb/tmp/write-set-cairn-<random>: what is being made, with the driver layers it will name. Its maker keeps it
+// locked; one that can be locked belongs to a process that died. Engines never look into layerdb/tmp.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ class WriteSet {
   // `driver_ids` are on stable storage when this returns, so that the caller may make them.
   WriteSet(int layerdb_fd, const std::vector<LayerId>& driver_ids);
   WriteSet(WriteSet&&) = default;
-  ~WriteSet();                                    // removes the directory and whatever is still in it
+  ~WriteSet();  // removes the directory and whatever is still in it
   int fd() const noexcept { return dir_.get(); }
 
   static constexpr std::string_view kPrefix = "write-set-cairn-";
@@ -28,7 +28,7 @@ class WriteSet {
 
  private:
   Fd layerdb_;
-  std::string name_;                              // relative to layerdb
+  std::string name_;  // relative to layerdb
   Fd dir_;
   std::optional<FileLock> lock_;
 };

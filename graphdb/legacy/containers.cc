@@ -18,7 +18,7 @@ struct Reader {
   const DriverLayers& layers;
   const std::function<const LegacyImage*(const std::string&)>& image_of;
   std::vector<Damage>& damage;
-  std::map<std::string, bool> wants_links;         // container id -> its host configuration leaves them to linkgraph.db
+  std::map<std::string, bool> wants_links;  // container id -> its host configuration leaves them to linkgraph.db
 
   void refuse(LegacyContainer& container, const std::string& kind, const std::string& why) {
     damage.push_back({kind, container.id, why});
@@ -34,7 +34,8 @@ struct Reader {
       container.image = config.string("Image");
       container.driver = config.string("Driver");
       const std::string id = config.string("ID");
-      if (id != container.id) refuse(container, "container-id-mismatch", "its configuration says ID '" + printable(id, 80) + "'");
+      if (id != container.id)
+        refuse(container, "container-id-mismatch", "its configuration says ID '" + printable(id, 80) + "'");
     } catch (const Error& e) {
       refuse(container, "container-json-invalid", e.what());
     }
@@ -65,8 +66,7 @@ struct Reader {
       refuse(container, "container-image-missing", "its image '" + printable(container.image, 80) + "' is not there");
     else if (!image->error.empty())
       refuse(container, "container-image-missing", "its image " + image->id + " cannot be used: " + image->error);
-    if (!layers.has(container.id))
-      refuse(container, "container-layer-missing", "the driver has no layer of that name");
+    if (!layers.has(container.id)) refuse(container, "container-layer-missing", "the driver has no layer of that name");
   }
 
   std::optional<LegacyContainer> read(const std::string& id) {
@@ -101,10 +101,12 @@ static void add_links(std::vector<LegacyContainer>& containers, const LinkGraph&
     if (links == graph.links.end() || !reader.wants_links[container.id]) continue;
     for (const auto& link : links->second) {
       const auto child = name_of.find(link.child);
-      if (child != name_of.end() && !child->second.empty()) container.links.push_back(child->second + ":" + link.alias);
+      if (child != name_of.end() && !child->second.empty())
+        container.links.push_back(child->second + ":" + link.alias);
       else
-        reader.damage.push_back({"link-dangling", container.id, "its link '" + printable(link.alias, 80) +
-                                                                    "' leads to a container that is not there"});
+        reader.damage.push_back(
+            {"link-dangling", container.id,
+             "its link '" + printable(link.alias, 80) + "' leads to a container that is not there"});
     }
   }
 }

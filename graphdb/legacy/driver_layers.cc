@@ -12,13 +12,16 @@ namespace cairn {
 
 struct LayerPath {
   const char* driver;
-  const char* before;                              // path of a layer: before + id + after
+  const char* before;  // path of a layer: before + id + after
   const char* after;
 };
 constexpr LayerPath kPlaces[] = {
-    {"vfs", "vfs/dir/", ""},          {"aufs", "aufs/diff/", ""},
-    {"overlay", "overlay/", "/root"}, {"overlay", "overlay/", "/upper"},
-    {"btrfs", "btrfs/subvolumes/", ""}, {"devicemapper", "devicemapper/metadata/", ""},
+    {"vfs", "vfs/dir/", ""},
+    {"aufs", "aufs/diff/", ""},
+    {"overlay", "overlay/", "/root"},
+    {"overlay", "overlay/", "/upper"},
+    {"btrfs", "btrfs/subvolumes/", ""},
+    {"devicemapper", "devicemapper/metadata/", ""},
 };
 
 const std::vector<std::string>& DriverLayers::visible_drivers() {
@@ -35,7 +38,7 @@ static std::set<std::string> read_old_devices(int root_fd) {
     if (const auto devices = JsonObject(*text, file).object("Devices"))
       for (const auto& device : devices->members()) out.insert(device.key);
   } catch (const Error& e) {
-    if (e.code() != Errc::corrupt && e.code() != Errc::io) throw;   // damage: each layer is then reported as missing
+    if (e.code() != Errc::corrupt && e.code() != Errc::io) throw;  // damage: each layer is then reported as missing
   }
   return out;
 }
@@ -50,7 +53,7 @@ bool DriverLayers::has(const std::string& id) const {
   for (const auto& place : kPlaces) {
     if (driver_ != place.driver) continue;
     visible = true;
-    struct stat st;                                // links are followed: aufs has some into graph/ and containers/
+    struct stat st;  // links are followed: aufs has some into graph/ and containers/
     if (::fstatat(root_fd_, (place.before + id + place.after).c_str(), &st, 0) == 0) return true;
   }
   return !visible;
@@ -87,8 +90,9 @@ std::vector<std::string> legacy_drivers(const std::filesystem::path& root) {
   const auto volumes = volume_ids(root_fd.get());
   for (const auto& driver : DriverLayers::visible_drivers()) {
     const DriverLayers layers(root_fd.get(), driver);
-    if (std::any_of(ids.begin(), ids.end(),
-                    [&](const std::string& id) { return !(driver == "vfs" && volumes.contains(id)) && layers.has(id); }))
+    if (std::any_of(ids.begin(), ids.end(), [&](const std::string& id) {
+          return !(driver == "vfs" && volumes.contains(id)) && layers.has(id);
+        }))
       found.insert(driver);
   }
   return {found.begin(), found.end()};

@@ -9,15 +9,15 @@ namespace cairn {
 
 class DriverLayers {
  public:
-  DriverLayers(int root_fd, std::string driver);   // `root_fd` outlives it
+  DriverLayers(int root_fd, std::string driver);  // `root_fd` outlives it
   // True for every id where the driver's layers cannot be seen as files (zfs, plugins).
   bool has(const std::string& id) const;
-  static const std::vector<std::string>& visible_drivers();   // those whose layers can be seen
+  static const std::vector<std::string>& visible_drivers();  // those whose layers can be seen
 
  private:
   int root_fd_;
   std::string driver_;
-  std::set<std::string> old_devices_;              // devicemapper up to 0.11: one file names all devices
+  std::set<std::string> old_devices_;  // devicemapper up to 0.11: one file names all devices
 };
 
 // 64-hex names in graph/ and containers/ of a root.

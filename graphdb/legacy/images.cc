@@ -79,8 +79,10 @@ class ImageReader {
     const auto text = text_of("layersize", "layersize-invalid");
     if (!text) return;
     const auto size = parse_int64(trimmed(*text));
-    if (size && *size >= 0) image_.layer_size = size;
-    else note("layersize-invalid", "its file 'layersize' holds '" + printable(*text, 40) + "', no number of bytes");
+    if (size && *size >= 0)
+      image_.layer_size = size;
+    else
+      note("layersize-invalid", "its file 'layersize' holds '" + printable(*text, 40) + "', no number of bytes");
   }
 
   void read_tar_split() {
@@ -112,7 +114,7 @@ static void check_chains(std::vector<LegacyImage>& images, std::vector<Damage>& 
     damage.push_back({kind, image.id, why});
     image.error = why;
   };
-  std::map<std::string, bool> done;                // false while on the path being followed
+  std::map<std::string, bool> done;  // false while on the path being followed
   for (auto& start : images) {
     std::vector<LegacyImage*> path;
     const std::string* cycle = nullptr;
@@ -136,7 +138,8 @@ static void check_chains(std::vector<LegacyImage>& images, std::vector<Damage>& 
       done[image.id] = true;
       if (!image.error.empty() || !image.parent) continue;
       const auto parent = by_id.find(*image.parent);
-      if (parent == by_id.end()) refuse(image, "parent-missing", "its parent " + *image.parent + " is not there");
+      if (parent == by_id.end())
+        refuse(image, "parent-missing", "its parent " + *image.parent + " is not there");
       else if (!parent->second->error.empty())
         refuse(image, "ancestor-damaged", "its parent " + *image.parent + " cannot be used: " + parent->second->error);
     }
@@ -150,12 +153,14 @@ std::vector<LegacyImage> read_legacy_images(int root_fd, const DriverLayers& lay
   if (!graph) return images;
   for (const auto& name : list_dir(graph->get())) {
     if (name.size() == 16 && name.find_first_not_of("0123456789abcdef") == std::string::npos)
-      damage.push_back({"id-unsupported", name, "images of Docker 0.1 with ids of 16 digits are left out, as by Docker 1.10"});
+      damage.push_back(
+          {"id-unsupported", name, "images of Docker 0.1 with ids of 16 digits are left out, as by Docker 1.10"});
     if (!is_hex64(name)) continue;
     LegacyImage image;
     image.id = name;
     const bool here = layers.has(name);
-    if (!here && std::any_of(others.begin(), others.end(), [&](const auto& other) { return other.has(name); })) continue;
+    if (!here && std::any_of(others.begin(), others.end(), [&](const auto& other) { return other.has(name); }))
+      continue;
     ImageReader(graph->get(), image, damage).read();
     if (!here) {
       const std::string why = "the driver has no layer of that name";

@@ -43,7 +43,9 @@ class DiskLegacyGraph : public LegacyGraph {
   std::unique_ptr<ByteSource> open_tar_split(const std::string& id) const override {
     return decompress(open_raw_tar_split(id));
   }
-  const std::map<std::string, std::map<std::string, std::string>>& repositories() const override { return repositories_; }
+  const std::map<std::string, std::map<std::string, std::string>>& repositories() const override {
+    return repositories_;
+  }
   const std::vector<LegacyContainer>& containers() const override { return containers_; }
   const std::vector<Damage>& damage() const override { return damage_; }
   int root_fd() const override { return root_.get(); }
@@ -73,7 +75,8 @@ class DiskLegacyGraph : public LegacyGraph {
       for (auto it = tags.begin(); it != tags.end();) {
         const std::string name = printable(repository + ":" + it->first);
         const bool valid = is_hex64(it->second);
-        if (!valid) note("reference-invalid", name, "it names '" + printable(it->second, 80) + "', which is no image id");
+        if (!valid)
+          note("reference-invalid", name, "it names '" + printable(it->second, 80) + "', which is no image id");
         else if (image(it->second) == nullptr)
           note("reference-dangling", name, "its image " + it->second + " is not there");
         it = valid ? std::next(it) : tags.erase(it);

@@ -13,7 +13,7 @@ namespace cairn {
 constexpr const char* kFile = "linkgraph.db";
 constexpr size_t kMaxRows = 1'000'000;
 constexpr int kMaxText = 65536;
-constexpr int kMaxSteps = 50'000;                  // of 1000 instructions of SQLite's machine each
+constexpr int kMaxSteps = 50'000;  // of 1000 instructions of SQLite's machine each
 
 struct CloseDatabase {
   void operator()(sqlite3* database) const { sqlite3_close(database); }
@@ -67,9 +67,11 @@ LinkGraph read_link_graph(int root_fd) {
   while ((status = sqlite3_step(raw)) == SQLITE_ROW) {
     if (++count > kMaxRows) refuse("more rows than any engine makes");
     const std::string entity = column(raw, 0), parent = column(raw, 1), name = column(raw, 2);
-    if (entity == "0" || name.empty()) continue;   // the root's own edge
-    if (parent == "0") graph.names[entity].push_back(name);
-    else if (!parent.empty()) graph.links[parent].push_back({entity, name});
+    if (entity == "0" || name.empty()) continue;  // the root's own edge
+    if (parent == "0")
+      graph.names[entity].push_back(name);
+    else if (!parent.empty())
+      graph.links[parent].push_back({entity, name});
   }
   if (status != SQLITE_DONE) refuse(sqlite3_errmsg(database.get()));
   for (auto& [id, names] : graph.names) std::sort(names.begin(), names.end());

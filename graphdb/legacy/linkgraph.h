@@ -9,11 +9,11 @@ namespace cairn {
 
 struct LinkGraph {
   struct Link {
-    std::string child;                             // container id
+    std::string child;  // container id
     std::string alias;
   };
-  std::map<std::string, std::vector<std::string>> names;   // container id -> names without '/', sorted
-  std::map<std::string, std::vector<Link>> links;          // parent container id -> its links, by alias
+  std::map<std::string, std::vector<std::string>> names;  // container id -> names without '/', sorted
+  std::map<std::string, std::vector<Link>> links;         // parent container id -> its links, by alias
 };
 
 // An empty graph where there is no file. Read without locks, journal or any other write. Errc::corrupt for what SQLite

@@ -18,7 +18,7 @@ std::string repository_of(const std::string& reference) {
 }
 
 std::map<std::string, std::map<std::string, std::string>> parse_repositories(const std::string& text,
-                                                                            const std::string& file) {
+                                                                             const std::string& file) {
   const auto refuse = [&](const std::string& why) {
     throw Error(Errc::corrupt, "reading '" + printable(file) + "': " + why);
   };
@@ -48,8 +48,9 @@ RepositoriesFile::Raw RepositoriesFile::read() const {
     return text ? parse_repositories(*text, file) : Raw();
   } catch (const Error& e) {
     if (e.code() != Errc::corrupt) throw;
-    throw Error(Errc::corrupt, std::string(e.what()) + "; no engine starts on it: restore the file, or move it away to go "
-                                                       "on with untagged images");
+    throw Error(Errc::corrupt, std::string(e.what()) +
+                                   "; no engine starts on it: restore the file, or move it away to go "
+                                   "on with untagged images");
   }
 }
 

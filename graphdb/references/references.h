@@ -30,6 +30,6 @@ std::string repository_of(const std::string& reference);
 
 // {"Repositories":{…}} of engines before and after 1.10. Errc::corrupt for any other shape.
 std::map<std::string, std::map<std::string, std::string>> parse_repositories(const std::string& text,
-                                                                            const std::string& file);
+                                                                             const std::string& file);
 
 }  // namespace cairn

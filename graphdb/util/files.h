@@ -1,4 +1,5 @@
-// Reading files somebody else wrote: only regular ones, never through a link in the last component, never more than asked.
+// Reading files somebody else wrote: only regular ones, never through a link in the last component, never more than
+// asked.
 #pragma once
 
 #include <optional>
@@ -28,6 +29,6 @@ void rename_at(int from_fd, const std::string& from, int to_fd, const std::strin
 bool valid_name(std::string_view text) noexcept;
 
 std::string trimmed(std::string_view text);
-std::optional<int64_t> parse_int64(std::string_view text) noexcept;   // as Go's ParseInt(text, 10, 64)
+std::optional<int64_t> parse_int64(std::string_view text) noexcept;  // as Go's ParseInt(text, 10, 64)
 
 }  // namespace cairn

@@ -17,12 +17,12 @@ class JsonObject {
   // Errc::corrupt "reading 'WHAT': …" for anything but an object. `text` outlives this.
   JsonObject(std::string_view text, const std::string& what);
 
-  std::string_view raw(std::string_view field) const;         // "" if absent
-  bool has(std::string_view field) const;                     // there, and not null
-  std::string string(std::string_view field) const;           // "" unless a string
-  bool flag(std::string_view field) const;                    // true only for true
-  int64_t number(std::string_view field) const;               // 0 unless an integer
-  std::string words(std::string_view field) const;            // of an array, joined by a space; a string is one word
+  std::string_view raw(std::string_view field) const;  // "" if absent
+  bool has(std::string_view field) const;              // there, and not null
+  std::string string(std::string_view field) const;    // "" unless a string
+  bool flag(std::string_view field) const;             // true only for true
+  int64_t number(std::string_view field) const;        // 0 unless an integer
+  std::string words(std::string_view field) const;     // of an array, joined by a space; a string is one word
   std::optional<JsonObject> object(std::string_view field) const;        // nullopt unless an object
   std::vector<std::string_view> elements(std::string_view field) const;  // none unless an array
   const std::vector<go_json::Member>& members() const noexcept { return members_; }

@@ -185,7 +185,7 @@ TEST_F(LayerDbTest, FileInPlaceOfTmpFailsTheStartAndWorksAfterItsRemoval) {
 struct DamageCase {
   const char* name;
   void (*harm)(const fs::path& base_dir);
-  std::vector<std::string> kinds;                 // of the base and of the layer on it
+  std::vector<std::string> kinds;  // of the base and of the layer on it
 };
 class LayerDamage : public LayerDbTest, public testing::WithParamInterface<DamageCase> {};
 
@@ -203,13 +203,17 @@ INSTANTIATE_TEST_SUITE_P(
     , LayerDamage,
     testing::Values(
         DamageCase{"directory_gone", [](const fs::path& p) { fs::remove_all(p); }, {"layer-parent-missing"}},
-        DamageCase{"diff_missing", [](const fs::path& p) { fs::remove(p / "diff"); },
+        DamageCase{"diff_missing",
+                   [](const fs::path& p) { fs::remove(p / "diff"); },
                    {"layer-file-missing", "layer-parent-missing"}},
-        DamageCase{"cache_id_empty", [](const fs::path& p) { write_file(p / "cache-id", ""); },
+        DamageCase{"cache_id_empty",
+                   [](const fs::path& p) { write_file(p / "cache-id", ""); },
                    {"layer-file-empty", "layer-parent-missing"}},
-        DamageCase{"cache_id_leaves_the_driver", [](const fs::path& p) { write_file(p / "cache-id", "../../etc"); },
+        DamageCase{"cache_id_leaves_the_driver",
+                   [](const fs::path& p) { write_file(p / "cache-id", "../../etc"); },
                    {"layer-file-invalid", "layer-parent-missing"}},
-        DamageCase{"size_with_newline", [](const fs::path& p) { write_file(p / "size", "42\n"); },
+        DamageCase{"size_with_newline",
+                   [](const fs::path& p) { write_file(p / "size", "42\n"); },
                    {"layer-file-invalid", "layer-parent-missing"}},
         DamageCase{"diff_is_a_pipe",
                    [](const fs::path& p) {
@@ -285,8 +289,9 @@ TEST_F(LayerDbTest, RemovalsCutShortAreFoundWithTheirDriverLayer) {
 
 TEST_F(LayerDbTest, ForgetTouchesNothingButTraces) {
   const auto base = add(kBase, std::nullopt, "b");
-  for (const std::string& trace : {"sha256/" + base.chain.hex(), std::string("tmp/.."), std::string("mounts"),
-                                   std::string("sha256/../mounts"), std::string("tmp/write-set-cairn-/../.."), std::string("")})
+  for (const std::string& trace :
+       {"sha256/" + base.chain.hex(), std::string("tmp/.."), std::string("mounts"), std::string("sha256/../mounts"),
+        std::string("tmp/write-set-cairn-/../.."), std::string("")})
     EXPECT_THROW(layers().forget({trace, {}}), Error) << trace;
   EXPECT_TRUE(layers().find(base.chain));
 }

@@ -22,7 +22,9 @@ class LegacyRoot {
   std::filesystem::path image_dir(const std::string& id) const { return path() / "graph" / id; }
   void put(const std::string& file, const std::string& content) { write_file(path() / file, content); }
 
-  void layer(const std::string& id) { std::filesystem::create_directories(path() / (layer_before_ + id + layer_after_)); }
+  void layer(const std::string& id) {
+    std::filesystem::create_directories(path() / (layer_before_ + id + layer_after_));
+  }
   // An image as 0.7 to 1.8.2 write it.
   void image(const std::string& id, const std::string& parent = "", const std::string& command = "") {
     put("graph/" + id + "/json", "{\"id\":\"" + id + "\"" + (parent.empty() ? "" : ",\"parent\":\"" + parent + "\"") +
@@ -31,10 +33,12 @@ class LegacyRoot {
     put("graph/" + id + "/layersize", "10");
     layer(id);
   }
-  void container(const std::string& id, const std::string& image, const std::string& name, const std::string& extra = "") {
-    put("containers/" + id + "/config.json", "{\"ID\":\"" + id + "\",\"Created\":\"2014-01-02T03:04:05Z\",\"Path\":\"sh\"," +
-                                                 "\"Args\":[\"-c\",\"id\"],\"Image\":\"" + image + "\",\"Name\":\"" + name +
-                                                 "\",\"Driver\":\"" + driver_ + "\"" + extra + "}");
+  void container(const std::string& id, const std::string& image, const std::string& name,
+                 const std::string& extra = "") {
+    put("containers/" + id + "/config.json", "{\"ID\":\"" + id +
+                                                 "\",\"Created\":\"2014-01-02T03:04:05Z\",\"Path\":\"sh\"," +
+                                                 "\"Args\":[\"-c\",\"id\"],\"Image\":\"" + image + "\",\"Name\":\"" +
+                                                 name + "\",\"Driver\":\"" + driver_ + "\"" + extra + "}");
     put("containers/" + id + "/hostconfig.json", "{\"Links\":null}");
     layer(id);
     layer(id + "-init");

@@ -56,7 +56,8 @@ TEST(LegacyGraph, ReadsImagesNamesAndContainers) {
   root.put("graph/" + kB + "/checksum", checksum);
   root.put("graph/" + kA + "/checksum", "tarsum.v1+sha256:" + hex_id('9'));
   root.put("graph/_tmp/" + kD + "/json", "{}");
-  root.put("repositories-vfs", R"({"Repositories":{"x/y":{"latest":")" + kB + R"(","sha256:)" + kA + R"(":")" + kA + R"("}}})");
+  root.put("repositories-vfs",
+           R"({"Repositories":{"x/y":{"latest":")" + kB + R"(","sha256:)" + kA + R"(":")" + kA + R"("}}})");
   root.container(kC, kB, "/web");
   const auto graph = open_legacy(root.path(), "vfs");
   EXPECT_THAT(graph->damage(), IsEmpty());
@@ -79,7 +80,8 @@ TEST(LegacyGraph, StrongIdsTakeTheirParentFromTheParentFile) {
   root.image(kB);
   root.image(kC);
   root.put("graph/" + kB + "/json", R"({"created":"2015-11-02T00:00:00Z","parent_id":"sha256:)" + kA + R"("})");
-  root.put("graph/" + kC + "/json", R"({"created":"2015-11-02T00:00:00Z","parent_id":"sha256:)" + hex_id('7') + R"("})");
+  root.put("graph/" + kC + "/json",
+           R"({"created":"2015-11-02T00:00:00Z","parent_id":"sha256:)" + hex_id('7') + R"("})");
   root.put("graph/" + kC + "/parent", kB);
   const auto graph = open_legacy(root.path(), "overlay");
   EXPECT_THAT(graph->damage(), IsEmpty());
@@ -89,7 +91,7 @@ TEST(LegacyGraph, StrongIdsTakeTheirParentFromTheParentFile) {
 
 struct ImageDamage {
   const char* name;
-  void (*harm)(LegacyRoot& root);                  // root: a <- b <- c, and d alone
+  void (*harm)(LegacyRoot& root);  // root: a <- b <- c, and d alone
   std::vector<std::string> kinds, usable;
 };
 class LegacyImageDamage : public testing::TestWithParam<ImageDamage> {};
@@ -110,48 +112,85 @@ const std::vector<std::string> kAllUsable = {kA, kB, kC, kD}, kOthersUsable = {k
 INSTANTIATE_TEST_SUITE_P(
     , LegacyImageDamage,
     testing::Values(
-        ImageDamage{"json_missing", [](LegacyRoot& r) { fs::remove(r.image_dir(kB) / "json"); },
-                    {"json-missing", "ancestor-damaged"}, kOthersUsable},
-        ImageDamage{"json_empty", [](LegacyRoot& r) { r.put("graph/" + kB + "/json", ""); },
-                    {"json-empty", "ancestor-damaged"}, kOthersUsable},
-        ImageDamage{"json_zero_bytes", [](LegacyRoot& r) { r.put("graph/" + kB + "/json", std::string(4096, '\0')); },
-                    {"json-invalid", "ancestor-damaged"}, kOthersUsable},
-        ImageDamage{"json_cut", [](LegacyRoot& r) { r.put("graph/" + kB + "/json", "{\"id\":\"" + kB); },
-                    {"json-invalid", "ancestor-damaged"}, kOthersUsable},
-        ImageDamage{"json_no_object", [](LegacyRoot& r) { r.put("graph/" + kB + "/json", "[1]"); },
-                    {"json-invalid", "ancestor-damaged"}, kOthersUsable},
-        ImageDamage{"json_deep", [](LegacyRoot& r) { r.put("graph/" + kB + "/json", "{\"x\":" + std::string(1000000, '[')); },
-                    {"json-invalid", "ancestor-damaged"}, kOthersUsable},
-        ImageDamage{"json_huge", [](LegacyRoot& r) { r.put("graph/" + kB + "/json", std::string(5u << 20, ' ') + "{}"); },
-                    {"json-invalid", "ancestor-damaged"}, kOthersUsable},
+        ImageDamage{"json_missing",
+                    [](LegacyRoot& r) { fs::remove(r.image_dir(kB) / "json"); },
+                    {"json-missing", "ancestor-damaged"},
+                    kOthersUsable},
+        ImageDamage{"json_empty",
+                    [](LegacyRoot& r) { r.put("graph/" + kB + "/json", ""); },
+                    {"json-empty", "ancestor-damaged"},
+                    kOthersUsable},
+        ImageDamage{"json_zero_bytes",
+                    [](LegacyRoot& r) { r.put("graph/" + kB + "/json", std::string(4096, '\0')); },
+                    {"json-invalid", "ancestor-damaged"},
+                    kOthersUsable},
+        ImageDamage{"json_cut",
+                    [](LegacyRoot& r) { r.put("graph/" + kB + "/json", "{\"id\":\"" + kB); },
+                    {"json-invalid", "ancestor-damaged"},
+                    kOthersUsable},
+        ImageDamage{"json_no_object",
+                    [](LegacyRoot& r) { r.put("graph/" + kB + "/json", "[1]"); },
+                    {"json-invalid", "ancestor-damaged"},
+                    kOthersUsable},
+        ImageDamage{"json_deep",
+                    [](LegacyRoot& r) { r.put("graph/" + kB + "/json", "{\"x\":" + std::string(1000000, '[')); },
+                    {"json-invalid", "ancestor-damaged"},
+                    kOthersUsable},
+        ImageDamage{"json_huge",
+                    [](LegacyRoot& r) { r.put("graph/" + kB + "/json", std::string(5u << 20, ' ') + "{}"); },
+                    {"json-invalid", "ancestor-damaged"},
+                    kOthersUsable},
         ImageDamage{"json_is_a_pipe",
                     [](LegacyRoot& r) {
                       fs::remove(r.image_dir(kB) / "json");
                       ASSERT_EQ(::mkfifo((r.image_dir(kB) / "json").c_str(), 0600), 0);
                     },
-                    {"json-invalid", "ancestor-damaged"}, kOthersUsable},
-        ImageDamage{"id_differs", [](LegacyRoot& r) { r.put("graph/" + kD + "/json", "{\"id\":\"" + kA + "\"}"); },
-                    {"id-mismatch"}, kAllUsable},
-        ImageDamage{"parent_gone", [](LegacyRoot& r) { fs::remove_all(r.image_dir(kA)); },
-                    {"parent-missing", "ancestor-damaged"}, {kD}},
-        ImageDamage{"parent_is_a_path", [](LegacyRoot& r) { r.put("graph/" + kB + "/parent", "../../etc"); },
-                    {"parent-invalid", "ancestor-damaged"}, kOthersUsable},
-        ImageDamage{"cycle", [](LegacyRoot& r) { r.put("graph/" + kA + "/parent", kB); },
-                    {"parent-cycle", "parent-cycle", "ancestor-damaged"}, {kD}},
-        ImageDamage{"own_parent", [](LegacyRoot& r) { r.put("graph/" + kA + "/parent", kA); },
-                    {"parent-cycle", "ancestor-damaged", "ancestor-damaged"}, {kD}},
-        ImageDamage{"layer_gone", [](LegacyRoot& r) { fs::remove_all(r.path() / "vfs/dir" / kB); },
-                    {"layer-missing", "ancestor-damaged"}, kOthersUsable},
-        ImageDamage{"layer_size_negative", [](LegacyRoot& r) { r.put("graph/" + kB + "/layersize", "-2147483648"); },
-                    {"layersize-invalid"}, kAllUsable},
-        ImageDamage{"layer_size_empty", [](LegacyRoot& r) { r.put("graph/" + kB + "/layersize", ""); },
-                    {"layersize-invalid"}, kAllUsable},
-        ImageDamage{"tar_data_empty", [](LegacyRoot& r) { r.put("graph/" + kB + "/tar-data.json.gz", ""); },
-                    {"tar-data-empty"}, kAllUsable},
-        ImageDamage{"tar_data_no_gzip", [](LegacyRoot& r) { r.put("graph/" + kB + "/tar-data.json.gz", std::string(99, 'x')); },
-                    {"tar-data-truncated"}, kAllUsable},
-        ImageDamage{"short_id", [](LegacyRoot& r) { r.put("graph/0123456789abcdef/json", "{}"); },
-                    {"id-unsupported"}, kAllUsable}),
+                    {"json-invalid", "ancestor-damaged"},
+                    kOthersUsable},
+        ImageDamage{"id_differs",
+                    [](LegacyRoot& r) { r.put("graph/" + kD + "/json", "{\"id\":\"" + kA + "\"}"); },
+                    {"id-mismatch"},
+                    kAllUsable},
+        ImageDamage{"parent_gone",
+                    [](LegacyRoot& r) { fs::remove_all(r.image_dir(kA)); },
+                    {"parent-missing", "ancestor-damaged"},
+                    {kD}},
+        ImageDamage{"parent_is_a_path",
+                    [](LegacyRoot& r) { r.put("graph/" + kB + "/parent", "../../etc"); },
+                    {"parent-invalid", "ancestor-damaged"},
+                    kOthersUsable},
+        ImageDamage{"cycle",
+                    [](LegacyRoot& r) { r.put("graph/" + kA + "/parent", kB); },
+                    {"parent-cycle", "parent-cycle", "ancestor-damaged"},
+                    {kD}},
+        ImageDamage{"own_parent",
+                    [](LegacyRoot& r) { r.put("graph/" + kA + "/parent", kA); },
+                    {"parent-cycle", "ancestor-damaged", "ancestor-damaged"},
+                    {kD}},
+        ImageDamage{"layer_gone",
+                    [](LegacyRoot& r) { fs::remove_all(r.path() / "vfs/dir" / kB); },
+                    {"layer-missing", "ancestor-damaged"},
+                    kOthersUsable},
+        ImageDamage{"layer_size_negative",
+                    [](LegacyRoot& r) { r.put("graph/" + kB + "/layersize", "-2147483648"); },
+                    {"layersize-invalid"},
+                    kAllUsable},
+        ImageDamage{"layer_size_empty",
+                    [](LegacyRoot& r) { r.put("graph/" + kB + "/layersize", ""); },
+                    {"layersize-invalid"},
+                    kAllUsable},
+        ImageDamage{"tar_data_empty",
+                    [](LegacyRoot& r) { r.put("graph/" + kB + "/tar-data.json.gz", ""); },
+                    {"tar-data-empty"},
+                    kAllUsable},
+        ImageDamage{"tar_data_no_gzip",
+                    [](LegacyRoot& r) { r.put("graph/" + kB + "/tar-data.json.gz", std::string(99, 'x')); },
+                    {"tar-data-truncated"},
+                    kAllUsable},
+        ImageDamage{"short_id",
+                    [](LegacyRoot& r) { r.put("graph/0123456789abcdef/json", "{}"); },
+                    {"id-unsupported"},
+                    kAllUsable}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(LegacyGraph, LongChainsCostNoStack) {
@@ -169,7 +208,10 @@ TEST(LegacyGraph, TarSplitIsGivenInflatedAndAsItIs) {
   LegacyRoot root;
   root.image(kA);
   root.put("graph/" + kA + "/tar-data.json.gz", "{}\n");
-  ASSERT_EQ(std::system(("cd " + root.image_dir(kA).string() + " && mv tar-data.json.gz t && gzip -c t > tar-data.json.gz").c_str()), 0);
+  ASSERT_EQ(
+      std::system(
+          ("cd " + root.image_dir(kA).string() + " && mv tar-data.json.gz t && gzip -c t > tar-data.json.gz").c_str()),
+      0);
   const auto graph = open_legacy(root.path(), "vfs");
   EXPECT_TRUE(graph->image(kA)->has_tar_split);
   EXPECT_EQ(read_all(*graph->open_tar_split(kA), 100), "{}\n");
@@ -218,7 +260,7 @@ TEST(LegacyDrivers, VolumesMakeNoVfs) {
   root.image(kA);
   root.put("volumes/" + kB + "/config.json", "{}");
   fs::create_directories(root.path() / "vfs/dir" / kB);
-  fs::create_directories(root.path() / "vfs/dir" / kC);       // a volume nobody remembers
+  fs::create_directories(root.path() / "vfs/dir" / kC);  // a volume nobody remembers
   EXPECT_THAT(legacy_drivers(root.path()), ElementsAre("overlay"));
   fs::create_directories(root.path() / "vfs/dir" / kA);
   EXPECT_THAT(legacy_drivers(root.path()), ElementsAre("overlay", "vfs"));
@@ -235,7 +277,8 @@ TEST(LegacyDrivers, RepositoriesFileAloneNamesADriver) {
 TEST(LegacyRepositories, DamageIsNamedAndTheRestKept) {
   LegacyRoot root;
   root.image(kA);
-  root.put("repositories-vfs", R"({"Repositories":{"a":{"1":")" + kA + R"(","2":")" + kB + R"(","3":"../x"},"empty":{}}})");
+  root.put("repositories-vfs",
+           R"({"Repositories":{"a":{"1":")" + kA + R"(","2":")" + kB + R"(","3":"../x"},"empty":{}}})");
   const auto graph = open_legacy(root.path(), "vfs");
   EXPECT_THAT(kinds(*graph), UnorderedElementsAre("reference-dangling", "reference-invalid"));
   EXPECT_THAT(graph->repositories().at("a"), SizeIs(2));
@@ -250,7 +293,7 @@ struct ContainerDamage {
   const char* name;
   void (*harm)(LegacyRoot& root);
   std::vector<std::string> kinds;
-  const char* error;                               // part of it; "" means usable, nullptr not listed
+  const char* error;  // part of it; "" means usable, nullptr not listed
 };
 class LegacyContainerDamage : public testing::TestWithParam<ContainerDamage> {};
 
@@ -269,38 +312,55 @@ TEST_P(LegacyContainerDamage, IsNamed) {
 }
 INSTANTIATE_TEST_SUITE_P(
     , LegacyContainerDamage,
-    testing::Values(
-        ContainerDamage{"config_cut", [](LegacyRoot& r) { r.put("containers/" + kC + "/config.json", "{"); },
-                        {"container-json-invalid"}, "reading JSON"},
-        ContainerDamage{"config_gone", [](LegacyRoot& r) { fs::remove(r.path() / "containers" / kC / "config.json"); },
-                        {"container-json-missing"}, nullptr},
-        ContainerDamage{"already_migrated",
-                        [](LegacyRoot& r) {
-                          fs::remove(r.path() / "containers" / kC / "config.json");
-                          r.put("containers/" + kC + "/config.v2.json", "{}");
-                        },
-                        {}, nullptr},
-        ContainerDamage{"lower_case_id_key",
-                        [](LegacyRoot& r) {
-                          r.put("containers/" + kC + "/config.json",
-                                R"({"Id":")" + kC + R"(","Image":")" + kA + R"(","Driver":"vfs"})");
-                        },
-                        {}, ""},
-        ContainerDamage{"other_id", [](LegacyRoot& r) { r.put("containers/" + kC + "/config.json", R"({"ID":"x"})"); },
-                        {"container-id-mismatch"}, "says ID 'x'"},
-        ContainerDamage{"image_gone", [](LegacyRoot& r) { fs::remove_all(r.image_dir(kA)); }, {"container-image-missing"},
-                        "is not there"},
-        ContainerDamage{"image_damaged", [](LegacyRoot& r) { r.put("graph/" + kA + "/json", ""); },
-                        {"json-empty", "container-image-missing"}, "cannot be used"},
-        ContainerDamage{"layer_gone", [](LegacyRoot& r) { fs::remove_all(r.path() / "vfs/dir" / kC); },
-                        {"container-layer-missing"}, "no layer"},
-        ContainerDamage{"no_driver_means_aufs",
-                        [](LegacyRoot& r) {
-                          r.put("containers/" + kC + "/config.json", R"({"ID":")" + kC + R"(","Image":")" + kA + R"("})");
-                        },
-                        {}, "driver 'aufs'"},
-        ContainerDamage{"host_config_cut", [](LegacyRoot& r) { r.put("containers/" + kC + "/hostconfig.json", "{"); },
-                        {"container-hostconfig-invalid"}, ""}),
+    testing::Values(ContainerDamage{"config_cut",
+                                    [](LegacyRoot& r) { r.put("containers/" + kC + "/config.json", "{"); },
+                                    {"container-json-invalid"},
+                                    "reading JSON"},
+                    ContainerDamage{"config_gone",
+                                    [](LegacyRoot& r) { fs::remove(r.path() / "containers" / kC / "config.json"); },
+                                    {"container-json-missing"},
+                                    nullptr},
+                    ContainerDamage{"already_migrated",
+                                    [](LegacyRoot& r) {
+                                      fs::remove(r.path() / "containers" / kC / "config.json");
+                                      r.put("containers/" + kC + "/config.v2.json", "{}");
+                                    },
+                                    {},
+                                    nullptr},
+                    ContainerDamage{"lower_case_id_key",
+                                    [](LegacyRoot& r) {
+                                      r.put("containers/" + kC + "/config.json",
+                                            R"({"Id":")" + kC + R"(","Image":")" + kA + R"(","Driver":"vfs"})");
+                                    },
+                                    {},
+                                    ""},
+                    ContainerDamage{"other_id",
+                                    [](LegacyRoot& r) { r.put("containers/" + kC + "/config.json", R"({"ID":"x"})"); },
+                                    {"container-id-mismatch"},
+                                    "says ID 'x'"},
+                    ContainerDamage{"image_gone",
+                                    [](LegacyRoot& r) { fs::remove_all(r.image_dir(kA)); },
+                                    {"container-image-missing"},
+                                    "is not there"},
+                    ContainerDamage{"image_damaged",
+                                    [](LegacyRoot& r) { r.put("graph/" + kA + "/json", ""); },
+                                    {"json-empty", "container-image-missing"},
+                                    "cannot be used"},
+                    ContainerDamage{"layer_gone",
+                                    [](LegacyRoot& r) { fs::remove_all(r.path() / "vfs/dir" / kC); },
+                                    {"container-layer-missing"},
+                                    "no layer"},
+                    ContainerDamage{"no_driver_means_aufs",
+                                    [](LegacyRoot& r) {
+                                      r.put("containers/" + kC + "/config.json",
+                                            R"({"ID":")" + kC + R"(","Image":")" + kA + R"("})");
+                                    },
+                                    {},
+                                    "driver 'aufs'"},
+                    ContainerDamage{"host_config_cut",
+                                    [](LegacyRoot& r) { r.put("containers/" + kC + "/hostconfig.json", "{"); },
+                                    {"container-hostconfig-invalid"},
+                                    ""}),
     [](const auto& test) { return std::string(test.param.name); });
 
 void write_link_graph(const fs::path& file, const std::string& rows) {
@@ -310,7 +370,8 @@ void write_link_graph(const fs::path& file, const std::string& rows) {
       "CREATE TABLE entity(id text NOT NULL PRIMARY KEY);"
       "CREATE TABLE edge(\"entity_id\" text NOT NULL, \"parent_id\" text NULL, \"name\" text NOT NULL);"
       "CREATE UNIQUE INDEX \"name_parent_ix\" ON \"edge\" (parent_id, name);"
-      "INSERT INTO edge VALUES('0', NULL, '/');" + rows;
+      "INSERT INTO edge VALUES('0', NULL, '/');" +
+      rows;
   ASSERT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(database);
   sqlite3_close(database);
 }

@@ -161,8 +161,9 @@ TEST_F(ReferencesTest, EntriesWeDoNotUnderstandSurviveARewrite) {
              R"({"Repositories":{"p<&>":{"p<&>:1":"sha512:abc"},"nothing":null,"a":{"a:1":"odd"}}})");
   EXPECT_TRUE(store_->references().all().empty());
   store_->references().update({{"b:1", kOne}}, {});
-  EXPECT_EQ(repositories(), "{\"Repositories\":{\"a\":{\"a:1\":\"odd\"},\"b\":{\"b:1\":\"" + kOne.str() +
-                                "\"},\"nothing\":{},\"p\\u003c\\u0026\\u003e\":{\"p\\u003c\\u0026\\u003e:1\":\"sha512:abc\"}}}");
+  EXPECT_EQ(repositories(),
+            "{\"Repositories\":{\"a\":{\"a:1\":\"odd\"},\"b\":{\"b:1\":\"" + kOne.str() +
+                "\"},\"nothing\":{},\"p\\u003c\\u0026\\u003e\":{\"p\\u003c\\u0026\\u003e:1\":\"sha512:abc\"}}}");
 }
 
 TEST_F(ReferencesTest, NamesWithoutTagAreRefused) {
@@ -216,7 +217,8 @@ TEST_F(DistributionTest, EntriesOfEnginesAreKept) {
   const fs::path file = image("distribution/v2metadata-by-diffid/sha256/" + kDiff.hex());
   write_file(file, R"([{"Digest":"sha256:aa","SourceRepository":"docker.io/x/y","HMAC":"beef"}])");
   store_->distribution().add(kDiff, Digest::of("blob"), "");
-  EXPECT_THAT(read_file(file), HasSubstr(R"([{"Digest":"sha256:aa","SourceRepository":"docker.io/x/y","HMAC":"beef"},)"));
+  EXPECT_THAT(read_file(file),
+              HasSubstr(R"([{"Digest":"sha256:aa","SourceRepository":"docker.io/x/y","HMAC":"beef"},)"));
 }
 
 TEST_F(DistributionTest, DamageCountsAsAbsence) {
