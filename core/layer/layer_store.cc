@@ -140,7 +140,7 @@ void LayerStore::link_to_parents(StagedLayer& layer, const std::optional<LayerId
           throw Error(Errc::invalid, "neither this layer nor its parents have the target as a file");
         auto changes = missing_parents(root, link.target);
         changes.push_back({ChangeKind::modified, "/" + link.target});
-        apply_tree(below, changes, *layer.target, Links::none);
+        apply_tree(below, changes, *layer.target, Links::none, Root::leave);
       }
       const Fd from = open_inside(root, folder_of(link.target)), to = open_inside(root, folder_of(link.name));
       const auto base = [](const std::string& path) { return path.substr(path.rfind('/') + 1); };
