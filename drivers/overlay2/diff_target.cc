@@ -1,7 +1,5 @@
 #include "drivers/overlay2/diff_target.h"
 
-#include <sys/xattr.h>
-
 #include <cstdio>
 
 #include "core/util/error.h"
@@ -45,7 +43,7 @@ static void spell_out_opaque_root(int diff, const TreeNode& parent) {
     if (!own) write_whiteout(diff, node.name());
     if (own && S_ISDIR(own->st_mode)) write_opaque(open_dir_at(diff, node.name()).get());
   }
-  if (::fremovexattr(diff, "trusted.overlay.opaque") != 0) throw_errno("clearing the mark of a layer's root");
+  clear_opaque(diff);
   const timespec times[2] = {before.st_atim, before.st_mtim};
   if (::futimens(diff, times) != 0) throw_errno("restoring the times of a layer's root");
 }

@@ -1,25 +1,10 @@
 #include "drivers/sys/implied.h"
 
-#include <sys/xattr.h>
-#include <unistd.h>
-
-#include <optional>
-
+#include "core/archive/attributes.h"
 #include "core/util/error.h"
 #include "drivers/sys/overlay_marks.h"
 
 namespace cairn {
-
-void copy_metadata(const TreeNode& node, int fd) {
-  const struct stat& st = node.st();
-  const auto doing = [&] { return "copying the metadata of '" + printable(path_of(fd)) + "'"; };
-  if (::fchown(fd, st.st_uid, st.st_gid) != 0) throw_errno(doing());
-  for (const auto& [name, value] : node.xattrs())     // after the owner: chown drops security.capability
-    if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) != 0) throw_errno(doing() + ", " + printable(name));
-  if (::fchmod(fd, st.st_mode & 07777) != 0) throw_errno(doing());
-  const timespec times[2] = {st.st_atim, st.st_mtim};
-  if (::futimens(fd, times) != 0) throw_errno(doing());
-}
 
 static std::vector<std::string> components(const std::string& path) {
   std::vector<std::string> out;
@@ -29,6 +14,16 @@ static std::vector<std::string> components(const std::string& path) {
     i = end + 1;
   }
   return out;
+}
+
+void copy_dir_attributes(const TreeNode& node, int fd) {
+  const struct stat& st = node.st();
+  const Xattrs xattrs = node.xattrs();
+  const InodeRef inode{-1, node.name(), fd};
+  set_attributes(inode, S_IFDIR, {st.st_uid, st.st_gid, st.st_mode & 07777, st.st_atim, st.st_mtim, &xattrs}, Creation::unknown());
+  const auto acl = xattrs.find(kDefaultAcl);
+  if (acl != xattrs.end()) set_xattr(inode, kDefaultAcl, acl->second);
+  set_times(inode, st.st_atim, st.st_mtim);
 }
 
 static void complete_one(int own_root, const TreeNode& parent_root, const std::string& path) {
@@ -41,7 +36,7 @@ static void complete_one(int own_root, const TreeNode& parent_root, const std::s
     if (is_opaque(own.get())) return;
     above = *next;
   }
-  copy_metadata(above, own.get());
+  copy_dir_attributes(above, own.get());
 }
 
 void complete_implied(int own_root, const Tree& parent, const std::vector<std::string>& implied) {

@@ -23,6 +23,10 @@ void write_opaque(int dir_fd) {
   if (::fsetxattr(dir_fd, kOpaque, "y", 1, 0) != 0) throw_errno("marking a directory as opaque (trusted xattrs need root)");
 }
 
+void clear_opaque(int dir_fd) {
+  if (::fremovexattr(dir_fd, kOpaque) != 0) throw_errno("clearing the opaque mark of a directory");
+}
+
 bool is_opaque(int dir_fd) {
   char value = 0;
   return ::fgetxattr(dir_fd, kOpaque, &value, 1) == 1 && value == 'y';
