@@ -167,9 +167,11 @@ void LayerApplier::unpack(const TarEntry& entry) {
     return;
   }
   if (name.starts_with(kWhiteout)) return whiteout(folder_of(path), name.substr(kWhiteout.size()));
-  if (path == ".") return put_root(entry);
   if (entry.type == TarType::other)
     throw Error(Errc::invalid, "unhandled tar entry type '" + printable({&entry.type_flag, 1}) + "'");
+  if (entry.uid == UINT32_MAX || entry.gid == UINT32_MAX)       // chown(2) would leave the owner as it is
+    throw Error(Errc::invalid, "its owner is " + std::to_string(UINT32_MAX) + ": no such id can exist");
+  if (path == ".") return put_root(entry);
   const auto dir = dirs_.open_or_make(folder_of(path));
   switch (entry.type) {
     case TarType::directory: return put_directory(entry, *dir, name);
@@ -412,8 +414,7 @@ Applied LayerApplier::report() {
   const auto root = notes_.find(".");
   if (root == notes_.end() || !root->second.times) applied_.implied_dirs.push_back(".");
   for (const auto& [path, note] : notes_) {
-    const bool shows = folder_of(path) == "." ? root == notes_.end() || !root->second.opaque : !gone(folder_of(path));
-    if (note.implied && shows) applied_.implied_dirs.push_back(path);
+    if (note.implied && !gone(path)) applied_.implied_dirs.push_back(path);
     if (!note.link) continue;
     if (gone(*note.link))
       throw Error(Errc::invalid, "unpacking '" + printable(path) + "': the layer removes its hard link's target later on");

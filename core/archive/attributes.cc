@@ -27,7 +27,6 @@ Creation::Result Creation::of(mode_t asked, bool directory, bool inherits) const
 }
 
 static std::string proc_path(const InodeRef& inode) {
-  if (inode.fd >= 0) return "/proc/self/fd/" + std::to_string(inode.fd) + "/.";
   return "/proc/self/fd/" + std::to_string(inode.dir_fd) + "/" + inode.name;
 }
 
@@ -53,13 +52,10 @@ void set_times(const InodeRef& inode, const timespec& atime, const timespec& mti
 }
 
 static void set_owner(const InodeRef& inode, uid_t uid, gid_t gid) {
-  const auto none = static_cast<uid_t>(-1);      // chown(2) would leave the owner as it is
-  const std::string owner = std::to_string(uid) + ":" + std::to_string(gid);
-  if (uid == none || gid == none)
-    throw Error(Errc::invalid, "setting the owner " + owner + " of '" + printable(inode.name) + "': no such id can exist");
   const int failed = inode.fd >= 0 ? ::fchown(inode.fd, uid, gid)
                                    : ::fchownat(inode.dir_fd, inode.name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW);
-  if (failed != 0) throw_errno("setting the owner " + owner + " of '" + printable(inode.name) + "'");
+  if (failed != 0)
+    throw_errno("setting the owner " + std::to_string(uid) + ":" + std::to_string(gid) + " of '" + printable(inode.name) + "'");
 }
 
 static void set_mode(const InodeRef& inode, mode_t mode) {

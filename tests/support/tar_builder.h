@@ -8,15 +8,15 @@
 namespace cairn::test {
 
 struct RawEntry {
-  std::string name;                        // longer than 100 bytes: as a PAX record
+  std::string name{};                      // longer than 100 bytes: as a PAX record
   char type = '0';
-  std::string content;
-  std::string link;
+  std::string content{};
+  std::string link{};
   uint32_t mode = 0644;
   uint64_t uid = 0, gid = 0;
   int64_t mtime = 1700000000;
   uint32_t major = 0, minor = 0;
-  std::map<std::string, std::string> pax;  // records of this entry ("SCHILY.xattr.user.a", "mtime", …)
+  std::map<std::string, std::string> pax{};  // records of this entry ("SCHILY.xattr.user.a", "mtime", …)
   int64_t size = -1;                       // of the header, where it is to differ from the content's
   bool bad_checksum = false;
 };
