@@ -33,7 +33,7 @@ struct MigrateOptions {
   bool in_place = false;                      // target driver == source driver, no layer is written
   bool containers = true;                     // and their volumes
   bool verify = false;                        // read every layer back from the target and compare
-  std::vector<std::string> images;            // v1 ids chosen by the user (ancestors come along); empty: all
+  std::vector<std::string> images{};          // v1 ids chosen by the user (ancestors come along); empty: all
   unsigned jobs = 1;
 };
 

@@ -29,7 +29,10 @@ TarEntry file(const std::string& name, const std::string& content) {
   return out;
 }
 
-struct Item { std::string name, content, link; TarType type = TarType::file; };
+struct Item {
+  std::string name, content, link{};
+  TarType type = TarType::file;
+};
 
 std::string tar_of(const std::vector<Item>& items) {
   StringSink out;
@@ -241,7 +244,7 @@ TEST_P(Layers, AContainerIsMadeFoundAndRemoved) {
   expect_no_leftover(1);
 }
 
-INSTANTIATE_TEST_SUITE_P(, Layers, testing::Values("overlay2", "vfs"), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(, Layers, testing::Values("overlay2", "vfs"), [](const auto& test) { return std::string(test.param); });
 
 }  // namespace
 }  // namespace cairn

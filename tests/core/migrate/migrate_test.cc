@@ -174,7 +174,7 @@ TEST_P(MigrateTiny, OneChosenImageBringsItsAncestorsOnly) {
 INSTANTIATE_TEST_SUITE_P(, MigrateTiny,
                          testing::Values(Pair{"vfs", "overlay2"}, Pair{"vfs", "vfs"}, Pair{"overlay", "overlay2"},
                                          Pair{"overlay", "vfs"}),
-                         [](const auto& info) { return std::string(info.param.from) + "_to_" + info.param.to; });
+                         [](const auto& test) { return std::string(test.param.from) + "_to_" + test.param.to; });
 
 }  // namespace
 }  // namespace cairn
