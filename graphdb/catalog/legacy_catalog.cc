@@ -1,10 +1,11 @@
 #include <set>
 
+#include "core/image/reference.h"
 #include "core/util/error.h"
 #include "graphdb/catalog/catalog.h"
 #include "graphdb/catalog/container_view.h"
 #include "graphdb/catalog/names.h"
-#include "graphdb/legacy/driver_layers.h"
+#include "graphdb/driver_layers.h"
 #include "graphdb/legacy/legacy_graph.h"
 #include "graphdb/util/sizes.h"
 
@@ -17,8 +18,10 @@ class LegacyCatalog : public Catalog {
   LegacyCatalog(const std::filesystem::path& root, const std::string& driver)
       : graph_(open_legacy(root, driver)), layers_(graph_->root_fd(), driver) {
     for (const auto& [repository, tags] : graph_->repositories()) {
-      const std::string name = familiar_name(repository);
-      for (const auto& [tag, id] : tags) names_.add(id, name + (Digest::parse(tag) ? "@" : ":") + tag);
+      for (const auto& [tag, id] : tags) {
+        const std::string name = reference_from_v1(repository, tag).familiar;
+        names_.add(id, !name.empty() ? name : repository + (is_digest(tag) ? "@" : ":") + tag);
+      }
     }
     names_.sort();
   }

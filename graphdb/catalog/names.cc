@@ -1,7 +1,9 @@
 #include "graphdb/catalog/names.h"
 
 #include <algorithm>
-#include <string_view>
+
+#include "core/image/reference.h"
+#include "core/util/error.h"
 
 namespace cairn {
 
@@ -27,24 +29,21 @@ static std::vector<std::string> at(const std::map<std::string, std::vector<std::
 std::vector<std::string> ImageNames::tags(const std::string& image) const { return at(tags_, image); }
 std::vector<std::string> ImageNames::digests(const std::string& image) const { return at(digests_, image); }
 
+static std::string familiar(const std::string& name) {
+  try {
+    return parse_reference(name).familiar();
+  } catch (const Error&) {
+    return "";  // an ID, or what older engines allowed
+  }
+}
+
 std::string ImageNames::shown(const std::string& image, const std::string& made_from) const {
-  const size_t slash = made_from.rfind('/');
-  const bool tagged = made_from.find_first_of(":@", slash == std::string::npos ? 0 : slash) != std::string::npos;
-  const std::string wanted = familiar_name(made_from) + (tagged ? "" : ":latest");
+  const std::string wanted = familiar(made_from);
   const auto tags = at(tags_, image), digests = at(digests_, image);
   if (std::find(tags.begin(), tags.end(), wanted) != tags.end() ||
       std::find(digests.begin(), digests.end(), wanted) != digests.end())
     return made_from;
   return tags.empty() ? image : tags.front();
-}
-
-std::string familiar_name(std::string name) {
-  for (const std::string_view host : {"docker.io/", "index.docker.io/"})
-    if (name.starts_with(host)) name.erase(0, host.size());
-  constexpr std::string_view official = "library/";
-  if (name.starts_with(official) && name.find('/', official.size()) == std::string::npos)
-    name.erase(0, official.size());
-  return name;
 }
 
 }  // namespace cairn

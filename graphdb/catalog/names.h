@@ -15,15 +15,12 @@ class ImageNames {
 
   std::vector<std::string> tags(const std::string& image) const;
   std::vector<std::string> digests(const std::string& image) const;
-  // What `ps` shows for a container: the name it was made from while that still names the image, else a tag, else the
-  // id.
+  // What `ps` shows for a container: the name it was made from while that still names the image, else a tag, else
+  // the id.
   std::string shown(const std::string& image, const std::string& made_from) const;
 
  private:
   std::map<std::string, std::vector<std::string>> tags_, digests_;
 };
-
-// "docker.io/library/x", "index.docker.io/x" and "library/x" are "x" to users.
-std::string familiar_name(std::string name);
 
 }  // namespace cairn

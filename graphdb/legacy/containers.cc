@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/util/error.h"
+#include "graphdb/legacy/drivers.h"
 #include "graphdb/legacy/linkgraph.h"
 #include "graphdb/util/files.h"
 #include "graphdb/util/json.h"

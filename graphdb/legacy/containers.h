@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/interfaces/legacy_graph.h"
-#include "graphdb/legacy/driver_layers.h"
+#include "graphdb/driver_layers.h"
 
 namespace cairn {
 

@@ -152,7 +152,8 @@ std::vector<LegacyImage> read_legacy_images(int root_fd, const DriverLayers& lay
   const auto graph = try_open_dir(root_fd, "graph");
   if (!graph) return images;
   for (const auto& name : list_dir(graph->get())) {
-    if (name.size() == 16 && name.find_first_not_of("0123456789abcdef") == std::string::npos)
+    if (name.size() == 16 && name.find_first_not_of("0123456789abcdef") == std::string::npos &&
+        exists_at(graph->get(), name + "/json"))
       damage.push_back(
           {"id-unsupported", name, "images of Docker 0.1 with ids of 16 digits are left out, as by Docker 1.10"});
     if (!is_hex64(name)) continue;

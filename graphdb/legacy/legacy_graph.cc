@@ -4,8 +4,9 @@
 
 #include "core/archive/compression.h"
 #include "core/util/error.h"
+#include "graphdb/driver_layers.h"
 #include "graphdb/legacy/containers.h"
-#include "graphdb/legacy/driver_layers.h"
+#include "graphdb/legacy/drivers.h"
 #include "graphdb/legacy/images.h"
 #include "graphdb/references/references.h"
 #include "graphdb/util/files.h"
@@ -20,7 +21,7 @@ class DiskLegacyGraph : public LegacyGraph {
       throw Error(Errc::invalid, "opening the graph of driver '" + printable(driver) + "': that is no driver's name");
     const DriverLayers layers(root_.get(), driver);
     std::vector<DriverLayers> others;
-    for (const auto& name : DriverLayers::visible_drivers())
+    for (const auto& name : visible_legacy_drivers())
       if (name != driver) others.emplace_back(root_.get(), name);
     images_ = read_legacy_images(root_.get(), layers, others, damage_);
     read_repositories();

@@ -20,7 +20,8 @@ namespace cairn {
 std::unique_ptr<LegacyGraph> open_legacy(const std::filesystem::path& root, const std::string& driver);
 
 // Drivers that hold layers of this root's graph/ or containers/, or have a repositories-DRIVER file; sorted. Volumes of
-// 0.7 to 1.6 lie in vfs/dir whatever the driver is: they make no vfs. Empty where there is no graph/.
+// 0.7 to 1.6 lie in vfs/dir whatever the driver is: they make no vfs. Layers that image/DRIVER may name count only with
+// such a file. Empty where there is no graph/.
 std::vector<std::string> legacy_drivers(const std::filesystem::path& root);
 
 }  // namespace cairn

@@ -217,13 +217,6 @@ TEST_F(ContentCatalogTest, ContainerOfALostImageKeepsItsOwnLayer) {
   EXPECT_THAT(kinds(damage_), ElementsAre("container-layer-missing"));
 }
 
-TEST(ImageNames, FamiliarNamesDropTheHubAndItsLibrary) {
-  EXPECT_EQ(familiar_name("docker.io/library/busybox"), "busybox");
-  EXPECT_EQ(familiar_name("index.docker.io/u/x"), "u/x");
-  EXPECT_EQ(familiar_name("library/busybox"), "busybox");
-  EXPECT_EQ(familiar_name("localhost:5000/library/x"), "localhost:5000/library/x");
-}
-
 TEST(ImageNames, ContainersShowTheNameTheyWereMadeFromWhileItHolds) {
   ImageNames names;
   names.add("id", "app:1");

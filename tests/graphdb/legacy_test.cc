@@ -236,11 +236,34 @@ TEST(LegacyGraph, AufsLayersMayBeLinksAndNamesMayBeInTheOldFile) {
   root.image(kA);
   fs::remove(root.path() / "aufs/diff" / kA);
   fs::create_directories(root.image_dir(kA) / "layer");
-  fs::create_symlink(root.image_dir(kA) / "layer", root.path() / "aufs/diff" / kA);
+  fs::create_symlink("/var/lib/docker/graph/" + kA + "/layer", root.path() / "aufs/diff" / kA);
   root.put("repositories", R"({"Repositories":{"base":{"latest":")" + kA + R"("}}})");
   const auto graph = open_legacy(root.path(), "aufs");
   EXPECT_THAT(usable(*graph), ElementsAre(kA));
   EXPECT_EQ(graph->repositories().at("base").at("latest"), kA);
+}
+
+TEST(LegacyGraph, LinksInALayersPlaceAreNoLayers) {
+  LegacyRoot vfs, overlay("overlay"), aufs("aufs");
+  for (auto* root : {&vfs, &overlay, &aufs}) root->image(kA);
+  fs::remove(vfs.path() / "vfs/dir" / kA);
+  fs::create_symlink("/etc", vfs.path() / "vfs/dir" / kA);
+  fs::remove(overlay.path() / "overlay" / kA / "root");
+  fs::create_symlink("/etc", overlay.path() / "overlay" / kA / "root");
+  fs::remove(aufs.path() / "aufs/diff" / kA);
+  fs::create_symlink("/etc/graph/" + kA + "/layer", aufs.path() / "aufs/diff" / kA);
+  EXPECT_THAT(kinds(*open_legacy(vfs.path(), "vfs")), ElementsAre("layer-missing"));
+  EXPECT_THAT(kinds(*open_legacy(overlay.path(), "overlay")), ElementsAre("layer-missing"));
+  EXPECT_THAT(kinds(*open_legacy(aufs.path(), "aufs")), ElementsAre("layer-missing"));
+}
+
+TEST(LegacyDrivers, LayersTakenOverByALaterEngineMakeNoLegacyDriver) {
+  LegacyRoot root;
+  root.image(kA);
+  root.put("repositories-vfs", "{}");
+  fs::create_directories(root.path() / "overlay" / kA / "root");
+  fs::create_directories(root.path() / "image/overlay/layerdb");
+  EXPECT_THAT(legacy_drivers(root.path()), ElementsAre("vfs"));
 }
 
 TEST(LegacyGraph, OldDevicemapperNamesItsDevicesInOneFile) {
