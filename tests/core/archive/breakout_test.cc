@@ -89,6 +89,7 @@ class BreakoutTest : public testing::TestWithParam<Breakout> {
     const auto before = surroundings(outside);
     apply(outcome.layer, breakout.layer(outside), outcome);
     EXPECT_EQ(surroundings(outside), before) << outcome.error;
+    for (const char* name : {"/cairn-etc", "/cairn-run"}) EXPECT_FALSE(fs::exists(fs::symlink_status(name))) << name;
     struct stat victim, evil;
     ASSERT_EQ(0, ::stat((outside / "victim/hello").c_str(), &victim));
     ASSERT_EQ(0, ::stat((outside / "dest-evil/hello").c_str(), &evil));
@@ -132,8 +133,8 @@ INSTANTIATE_TEST_SUITE_P(Names, BreakoutTest, testing::Values(
     Breakout{"Pwned", tar(TarBuilder().file("../pwned", "x")), Want::refused},
     Breakout{"PwnedTwice", tar(TarBuilder().file("../../pwned", "x")), Want::refused},
     Breakout{"HiddenInTheMiddle", tar(TarBuilder().file("a/b/../../../pwned", "x")), Want::refused},
-    Breakout{"AbsoluteName", tar(TarBuilder().file("/etc/passwd", "x")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.read("etc/passwd"), "x"); }},
+    Breakout{"AbsoluteName", tar(TarBuilder().file("/cairn-etc/passwd", "x")), Want::applied,
+             [](const Outcome& out) { EXPECT_EQ(out.read("cairn-etc/passwd"), "x"); }},
     Breakout{"AbsoluteNameOfTheVictim", [](const fs::path& outside) { return TarBuilder().file(outside / "victim/hello", "x"); },
              Want::applied},
     Breakout{"RootReplacedByALink", tar(TarBuilder().symlink(".", "../victim").file("hello", "x")), Want::refused},
@@ -161,8 +162,8 @@ INSTANTIATE_TEST_SUITE_P(HardLinks, BreakoutTest, testing::Values(
                return TarBuilder().symlink("s", outside / "victim/hello").add(link);
              },
              Want::applied},
-    Breakout{"SourceThroughAbsoluteLink", tar(TarBuilder().dir("run").file("run/f", "x").dir("var").symlink("var/run", "/run").link("l", "var/run/f")),
-             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.inode("l"), out.inode("run/f")); }},
+    Breakout{"SourceThroughAbsoluteLink", tar(TarBuilder().dir("cairn-run").file("cairn-run/f", "x").dir("var").symlink("var/run", "/cairn-run").link("l", "var/run/f")),
+             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.inode("l"), out.inode("cairn-run/f")); }},
     Breakout{"AbsoluteTargetIsInside", tar(TarBuilder().file("usr/bin/perl", "x").link("usr/bin/perlbug", "/usr/bin/perl")),
              Want::applied, [](const Outcome& out) { EXPECT_EQ(out.inode("usr/bin/perlbug"), out.inode("usr/bin/perl")); }}), case_name);
 
@@ -185,17 +186,17 @@ INSTANTIATE_TEST_SUITE_P(SymbolicLinks, BreakoutTest, testing::Values(
                                      .file("inner/go_up/escape/x", "x").file("escape/hello", "x")), Want::applied,
              [](const Outcome& out) { EXPECT_EQ(out.read("victim/x"), "x"); }},
     Breakout{"RelativeEscapeBeforeAbsolute", tar(TarBuilder().symlink("a", "../../../victim").symlink("b", "/a").file("b/hello", "x")), Want::applied},
-    Breakout{"AbsoluteLinkWithTarget", tar(TarBuilder().dir("run").symlink("var/run", "/run").file("var/run/lock/f", "x")), Want::applied,
+    Breakout{"AbsoluteLinkWithTarget", tar(TarBuilder().dir("cairn-run").symlink("var/run", "/cairn-run").file("var/run/lock/f", "x")), Want::applied,
              [](const Outcome& out) {
-               EXPECT_EQ(out.read("run/lock/f"), "x");
-               EXPECT_THAT(out.applied.implied_dirs, testing::Contains("run/lock"));
+               EXPECT_EQ(out.read("cairn-run/lock/f"), "x");
+               EXPECT_THAT(out.applied.implied_dirs, testing::Contains("cairn-run/lock"));
              }},
-    Breakout{"AbsoluteLinkWithoutTarget", tar(TarBuilder().symlink("var/run", "/run").file("var/run/f", "x")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.read("run/f"), "x"); }},
+    Breakout{"AbsoluteLinkWithoutTarget", tar(TarBuilder().symlink("var/run", "/cairn-run").file("var/run/f", "x")), Want::applied,
+             [](const Outcome& out) { EXPECT_EQ(out.read("cairn-run/f"), "x"); }},
     Breakout{"DanglingRelativeUp", tar(TarBuilder().symlink("a/b/l", "../../x/../../../y").file("a/b/l/f", "x")), Want::applied,
              [](const Outcome& out) { EXPECT_EQ(out.read("y/f"), "x"); }},
     Breakout{"Loop", tar(TarBuilder().symlink("a", "b").symlink("b", "a").file("a/x")), Want::refused},
-    Breakout{"MagicLinks", tar(TarBuilder().symlink("p", "/proc/self/root").file("p/victim/x").symlink("q", "/proc/self/cwd").file("q/x")), Want::applied},
+    Breakout{"MagicLinks", tar(TarBuilder().symlink("p", "/proc/self/root").file("p/cairn-etc/x").symlink("q", "/proc/self/cwd").file("q/x")), Want::applied},
     Breakout{"LowerLayersLink", tar(TarBuilder().file("var/run/lock/f", "x")), Want::applied,
              [](const Outcome& out) { EXPECT_THAT(out.applied.implied_dirs, testing::Contains("var/run")); },
              base(TarBuilder().symlink("var/run", "../../../victim"))},
@@ -213,78 +214,78 @@ INSTANTIATE_TEST_SUITE_P(Afterwards, BreakoutTest, testing::Values(
     Breakout{"KnownDirectoryReplaced",
              tar(TarBuilder().dir("d").file("d/a").file(".wh.d").symlink("d", "../../victim").file("d/hello", "x")), Want::applied}), case_name);
 
-TarBuilder etc() { return TarBuilder().dir("etc").file("etc/passwd", "inside"); }
-void etc_is_whole(const Outcome& out) { EXPECT_EQ(out.read("etc/passwd"), "inside"); }
+TarBuilder etc() { return TarBuilder().dir("cairn-etc").file("cairn-etc/passwd", "inside"); }
+void etc_is_whole(const Outcome& out) { EXPECT_EQ(out.read("cairn-etc/passwd"), "inside"); }
 
 // The cases of containerd's list that moby's has not.
 INSTANTIATE_TEST_SUITE_P(Containerd, BreakoutTest, testing::Values(
-    Breakout{"SymlinkAbsolute", tar(TarBuilder().dir("etc").symlink("localetc", "/etc").file("/localetc/unbroken", "u")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.read("etc/unbroken"), "u"); }},
-    Breakout{"SymlinkUpAndOut", tar(TarBuilder().dir("etc").dir("dummy").symlink("localetc", "/dummy/../etc").file("/localetc/unbroken", "u")),
-             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.read("etc/unbroken"), "u"); }},
-    Breakout{"SymlinkMultipleAbsolute", tar(TarBuilder().dir("etc").dir("dummy").symlink("/dummy/etc", "/etc").symlink("localetc", "/dummy/etc")
+    Breakout{"SymlinkAbsolute", tar(TarBuilder().dir("cairn-etc").symlink("localetc", "/cairn-etc").file("/localetc/unbroken", "u")), Want::applied,
+             [](const Outcome& out) { EXPECT_EQ(out.read("cairn-etc/unbroken"), "u"); }},
+    Breakout{"SymlinkUpAndOut", tar(TarBuilder().dir("cairn-etc").dir("dummy").symlink("localetc", "/dummy/../cairn-etc").file("/localetc/unbroken", "u")),
+             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.read("cairn-etc/unbroken"), "u"); }},
+    Breakout{"SymlinkMultipleAbsolute", tar(TarBuilder().dir("cairn-etc").dir("dummy").symlink("/dummy/cairn-etc", "/cairn-etc").symlink("localetc", "/dummy/cairn-etc")
                                                 .file("/localetc/unbroken", "u")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.read("etc/unbroken"), "u"); }},
-    Breakout{"SymlinkMultipleRelative", tar(TarBuilder().dir("etc").dir("dummy").symlink("/dummy/etc", "/etc").symlink("localetc", "./dummy/etc")
+             [](const Outcome& out) { EXPECT_EQ(out.read("cairn-etc/unbroken"), "u"); }},
+    Breakout{"SymlinkMultipleRelative", tar(TarBuilder().dir("cairn-etc").dir("dummy").symlink("/dummy/cairn-etc", "/cairn-etc").symlink("localetc", "./dummy/cairn-etc")
                                                 .file("/localetc/unbroken", "u")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.read("etc/unbroken"), "u"); }},
-    Breakout{"SymlinkEmptyFile", tar(TarBuilder().file("etc/emptied", "notempty").symlink("localetc", "/etc").file("/localetc/emptied")),
-             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.read("etc/emptied"), ""); }},
-    Breakout{"HardlinkRelative", tar(etc().dir("breakouts").symlink("breakouts/d1", "../../etc").link("breakouts/mypasswd", "/breakouts/d1/passwd")),
-             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.inode("breakouts/mypasswd"), out.inode("etc/passwd")); }},
-    Breakout{"HardlinkDownAndOut", tar(etc().dir("breakouts").dir("downandout").symlink("breakouts/d1", "../downandout/../../etc")
+             [](const Outcome& out) { EXPECT_EQ(out.read("cairn-etc/unbroken"), "u"); }},
+    Breakout{"SymlinkEmptyFile", tar(TarBuilder().file("cairn-etc/emptied", "notempty").symlink("localetc", "/cairn-etc").file("/localetc/emptied")),
+             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.read("cairn-etc/emptied"), ""); }},
+    Breakout{"HardlinkRelative", tar(etc().dir("breakouts").symlink("breakouts/d1", "../../cairn-etc").link("breakouts/mypasswd", "/breakouts/d1/passwd")),
+             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.inode("breakouts/mypasswd"), out.inode("cairn-etc/passwd")); }},
+    Breakout{"HardlinkDownAndOut", tar(etc().dir("breakouts").dir("downandout").symlink("breakouts/d1", "../downandout/../../cairn-etc")
                                            .link("breakouts/mypasswd", "/breakouts/d1/passwd")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.inode("breakouts/mypasswd"), out.inode("etc/passwd")); }},
-    Breakout{"HardlinkAbsolute", tar(etc().symlink("localetc", "/etc").link("localpasswd", "/localetc/passwd")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.inode("localpasswd"), out.inode("etc/passwd")); }},
-    Breakout{"HardlinkRelativeLong", tar(etc().symlink("localetc", "../../../../../../../etc").link("localpasswd", "/localetc/passwd")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.inode("localpasswd"), out.inode("etc/passwd")); }},
-    Breakout{"HardlinkRelativeUpAndOut", tar(etc().dir("upandout").symlink("localetc", "upandout/../../../etc").link("localpasswd", "/localetc/passwd")),
-             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.inode("localpasswd"), out.inode("etc/passwd")); }},
-    Breakout{"HardlinkDirectRelative", tar(etc().link("localpasswd", "../../../../../etc/passwd")), Want::refused},
-    Breakout{"HardlinkDirectAbsolute", tar(etc().link("localpasswd", "/etc/passwd")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.inode("localpasswd"), out.inode("etc/passwd")); }},
-    Breakout{"SymlinkParentDirectory", tar(etc().symlink("..", "/etc/").link("localpasswd", "/etc/passwd")), Want::refused},
-    Breakout{"SymlinkEmptyFilename", tar(etc().symlink("", "/etc/").link("localpasswd", "/etc/passwd")), Want::refused},
-    Breakout{"SymlinkParentRelative", tar(etc().symlink("localetc/sub/..", "/etc/").link("/localetc/localpasswd", "/etc/passwd")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.inode("localetc/localpasswd"), out.inode("etc/passwd")); }},
-    Breakout{"SymlinkSlashEnded", tar(etc().dir("localetc/").link("/localetc/localpasswd", "/etc/passwd")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.inode("localetc/localpasswd"), out.inode("etc/passwd")); }},
-    Breakout{"SymlinkOverrideDirectory", tar(TarBuilder().symlink("localetc", "/etc").link("/localetc/localpasswd", "/etc/passwd")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.applied.links.at(0).name, "etc/localpasswd"); }, base(etc().dir("localetc"))},
-    Breakout{"SymlinkOverrideDirectoryRelative", tar(TarBuilder().symlink("localetc", "../../etc").link("/localetc/localpasswd", "/etc/passwd")),
-             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.applied.links.at(0).name, "etc/localpasswd"); }, base(etc().dir("localetc"))},
-    Breakout{"DirectoryOverrideSymlink", tar(TarBuilder().dir("/localetc/").link("/localetc/localpasswd", "/etc/passwd")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.applied.links.at(0).name, "localetc/localpasswd"); }, base(etc().symlink("localetc", "/etc"))},
+             [](const Outcome& out) { EXPECT_EQ(out.inode("breakouts/mypasswd"), out.inode("cairn-etc/passwd")); }},
+    Breakout{"HardlinkAbsolute", tar(etc().symlink("localetc", "/cairn-etc").link("localpasswd", "/localetc/passwd")), Want::applied,
+             [](const Outcome& out) { EXPECT_EQ(out.inode("localpasswd"), out.inode("cairn-etc/passwd")); }},
+    Breakout{"HardlinkRelativeLong", tar(etc().symlink("localetc", "../../../../../../../cairn-etc").link("localpasswd", "/localetc/passwd")), Want::applied,
+             [](const Outcome& out) { EXPECT_EQ(out.inode("localpasswd"), out.inode("cairn-etc/passwd")); }},
+    Breakout{"HardlinkRelativeUpAndOut", tar(etc().dir("upandout").symlink("localetc", "upandout/../../../cairn-etc").link("localpasswd", "/localetc/passwd")),
+             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.inode("localpasswd"), out.inode("cairn-etc/passwd")); }},
+    Breakout{"HardlinkDirectRelative", tar(etc().link("localpasswd", "../../../../../cairn-etc/passwd")), Want::refused},
+    Breakout{"HardlinkDirectAbsolute", tar(etc().link("localpasswd", "/cairn-etc/passwd")), Want::applied,
+             [](const Outcome& out) { EXPECT_EQ(out.inode("localpasswd"), out.inode("cairn-etc/passwd")); }},
+    Breakout{"SymlinkParentDirectory", tar(etc().symlink("..", "/cairn-etc/").link("localpasswd", "/cairn-etc/passwd")), Want::refused},
+    Breakout{"SymlinkEmptyFilename", tar(etc().symlink("", "/cairn-etc/").link("localpasswd", "/cairn-etc/passwd")), Want::refused},
+    Breakout{"SymlinkParentRelative", tar(etc().symlink("localetc/sub/..", "/cairn-etc/").link("/localetc/localpasswd", "/cairn-etc/passwd")), Want::applied,
+             [](const Outcome& out) { EXPECT_EQ(out.inode("localetc/localpasswd"), out.inode("cairn-etc/passwd")); }},
+    Breakout{"SymlinkSlashEnded", tar(etc().dir("localetc/").link("/localetc/localpasswd", "/cairn-etc/passwd")), Want::applied,
+             [](const Outcome& out) { EXPECT_EQ(out.inode("localetc/localpasswd"), out.inode("cairn-etc/passwd")); }},
+    Breakout{"SymlinkOverrideDirectory", tar(TarBuilder().symlink("localetc", "/cairn-etc").link("/localetc/localpasswd", "/cairn-etc/passwd")), Want::applied,
+             [](const Outcome& out) { EXPECT_EQ(out.applied.links.at(0).name, "cairn-etc/localpasswd"); }, base(etc().dir("localetc"))},
+    Breakout{"SymlinkOverrideDirectoryRelative", tar(TarBuilder().symlink("localetc", "../../cairn-etc").link("/localetc/localpasswd", "/cairn-etc/passwd")),
+             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.applied.links.at(0).name, "cairn-etc/localpasswd"); }, base(etc().dir("localetc"))},
+    Breakout{"DirectoryOverrideSymlink", tar(TarBuilder().dir("/localetc/").link("/localetc/localpasswd", "/cairn-etc/passwd")), Want::applied,
+             [](const Outcome& out) { EXPECT_EQ(out.applied.links.at(0).name, "localetc/localpasswd"); }, base(etc().symlink("localetc", "/cairn-etc"))},
     Breakout{"DirectoryOverrideSymlinkAndHardlink", tar(TarBuilder().dir("/localetc/").file("/localetc/localpasswd", "different")), Want::applied,
              [](const Outcome& out) {
                EXPECT_EQ(out.read("localetc/localpasswd"), "different");
-               EXPECT_EQ(out.read("etc/passwd"), "inside");
-             }, base(etc().symlink("localetc", "etc").link("etc/localpasswd", "etc/passwd"))},
+               EXPECT_EQ(out.read("cairn-etc/passwd"), "inside");
+             }, base(etc().symlink("localetc", "cairn-etc").link("cairn-etc/localpasswd", "cairn-etc/passwd"))},
     Breakout{"WhiteoutRootParent", tar(TarBuilder().file(".wh...")), Want::refused, {}, base(etc())},
-    Breakout{"WhiteoutParent", tar(TarBuilder().file("etc/.wh...")), Want::refused, {}, base(etc())},
+    Breakout{"WhiteoutParent", tar(TarBuilder().file("cairn-etc/.wh...")), Want::refused, {}, base(etc())},
     Breakout{"WhiteoutRoot", tar(TarBuilder().file(".wh..")), Want::refused, {}, base(etc())},
-    Breakout{"WhiteoutCurrentDirectory", tar(TarBuilder().file("etc/.wh..")), Want::refused, {}, base(etc())},
-    Breakout{"WhiteoutNothing", tar(TarBuilder().file("etc/.wh.")), Want::refused, {}, base(etc())},
+    Breakout{"WhiteoutCurrentDirectory", tar(TarBuilder().file("cairn-etc/.wh..")), Want::refused, {}, base(etc())},
+    Breakout{"WhiteoutNothing", tar(TarBuilder().file("cairn-etc/.wh.")), Want::refused, {}, base(etc())},
     Breakout{"WhiteoutSymlink", tar(TarBuilder().file(".wh.localetc")), Want::applied,
-             [](const Outcome& out) { etc_is_whole(out); EXPECT_FALSE(out.has("localetc")); }, base(etc().symlink("localetc", "/etc"))},
-    Breakout{"WhiteoutSymlinkPathOfThisLayer", tar(TarBuilder().symlink("localetc", "/etc").file("localetc/.wh.whitedout")), Want::applied,
-             [](const Outcome& out) { etc_is_whole(out); EXPECT_FALSE(out.has("etc/whitedout")); }, base(etc().file("etc/whitedout", "w"))},
+             [](const Outcome& out) { etc_is_whole(out); EXPECT_FALSE(out.has("localetc")); }, base(etc().symlink("localetc", "/cairn-etc"))},
+    Breakout{"WhiteoutSymlinkPathOfThisLayer", tar(TarBuilder().symlink("localetc", "/cairn-etc").file("localetc/.wh.whitedout")), Want::applied,
+             [](const Outcome& out) { etc_is_whole(out); EXPECT_FALSE(out.has("cairn-etc/whitedout")); }, base(etc().file("cairn-etc/whitedout", "w"))},
     Breakout{"WhiteoutSymlinkPath", tar(TarBuilder().file("localetc/.wh.whitedout")), Want::applied, etc_is_whole,
-             base(etc().file("etc/whitedout", "w").symlink("localetc", "/etc"))},
-    Breakout{"WhiteoutDirectoryName", tar(TarBuilder().file(".wh.etc/somefile", "non-empty")), Want::applied,
-             [](const Outcome& out) { etc_is_whole(out); EXPECT_EQ(out.read(".wh.etc/somefile"), "non-empty"); }, base(etc())},
-    Breakout{"WhiteoutDeadSymlinkParent", tar(TarBuilder().file("localetc/.wh.etc")), Want::applied, etc_is_whole,
+             base(etc().file("cairn-etc/whitedout", "w").symlink("localetc", "/cairn-etc"))},
+    Breakout{"WhiteoutDirectoryName", tar(TarBuilder().file(".wh.cairn-etc/somefile", "non-empty")), Want::applied,
+             [](const Outcome& out) { etc_is_whole(out); EXPECT_EQ(out.read(".wh.cairn-etc/somefile"), "non-empty"); }, base(etc())},
+    Breakout{"WhiteoutDeadSymlinkParent", tar(TarBuilder().file("localetc/.wh.cairn-etc")), Want::applied, etc_is_whole,
              base(etc().symlink("localetc", "/dne"))},
-    Breakout{"WhiteoutRelativePath", tar(TarBuilder().file("dne/../.wh.etc")), Want::applied,
-             [](const Outcome& out) { EXPECT_FALSE(out.has("etc")); }, base(etc().symlink("localetc", "/dne"))},
+    Breakout{"WhiteoutRelativePath", tar(TarBuilder().file("dne/../.wh.cairn-etc")), Want::applied,
+             [](const Outcome& out) { EXPECT_FALSE(out.has("cairn-etc")); }, base(etc().symlink("localetc", "/dne"))},
     Breakout{"WhiteoutThroughEscapingSymlink", tar(TarBuilder().symlink("d", "../../victim").file("d/.wh.hello").file("d/.wh..wh..opq")), Want::applied},
-    Breakout{"HardlinkSymlinkBeforeCreateTarget", tar(TarBuilder().dir("etc").symlink("localpasswd", "/etc/passwd").link("localpasswd-dup", "localpasswd")
-                                                          .file("/etc/passwd", "after")), Want::applied,
+    Breakout{"HardlinkSymlinkBeforeCreateTarget", tar(TarBuilder().dir("cairn-etc").symlink("localpasswd", "/cairn-etc/passwd").link("localpasswd-dup", "localpasswd")
+                                                          .file("/cairn-etc/passwd", "after")), Want::applied,
              [](const Outcome& out) { EXPECT_EQ(out.read("localpasswd-dup"), "after"); }},
-    Breakout{"HardlinkSymlinkRelative", tar(etc().symlink("passwdlink", "../../../../../etc/passwd").link("localpasswd", "/passwdlink")), Want::applied,
+    Breakout{"HardlinkSymlinkRelative", tar(etc().symlink("passwdlink", "../../../../../cairn-etc/passwd").link("localpasswd", "/passwdlink")), Want::applied,
              [](const Outcome& out) { EXPECT_EQ(out.read("localpasswd"), "inside"); }},
-    Breakout{"HardlinkSymlinkAbsolute", tar(etc().symlink("passwdlink", "/etc/passwd").link("localpasswd", "/passwdlink")), Want::applied,
+    Breakout{"HardlinkSymlinkAbsolute", tar(etc().symlink("passwdlink", "/cairn-etc/passwd").link("localpasswd", "/passwdlink")), Want::applied,
              [](const Outcome& out) { EXPECT_EQ(out.read("localpasswd"), "inside"); }},
     Breakout{"HardlinkSymlinkChmod",
              [](const fs::path& outside) {
