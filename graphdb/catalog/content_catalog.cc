@@ -109,7 +109,7 @@ std::optional<CatalogImage> ContentCatalog::image(const ImageId& id, const Layer
     out.created = config.created;
     out.chain = config.chain();
   } catch (const Error& e) {
-    if (e.code() != Errc::corrupt) throw;
+    if (e.code() != Errc::corrupt && (damage == nullptr || e.code() != Errc::io)) throw;
     note(damage, kind, out.id, e.what());
     return std::nullopt;
   }

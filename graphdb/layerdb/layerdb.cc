@@ -23,60 +23,78 @@ static std::map<ChainId, LayerRecord> read_layers(int sha256_fd, std::vector<Dam
       if (auto record = read_layer(sha256_fd, ChainId(*digest))) found.emplace(record->chain, std::move(*record));
     } catch (const BadRecord& e) {
       note(damage, e.kind(), digest->str(), e.what());
+    } catch (const Error& e) {  // a failing disk: whoever is told of damage gets to see the rest
+      if (damage == nullptr || e.code() != Errc::io) throw;
+      note(damage, "layer-unreadable", digest->str(), e.what());
     }
   }
   return found;
 }
 
+namespace {
+
 // Drops records whose parents end in nothing or in themselves, as an engine does.
-static std::vector<LayerRecord> with_whole_chains(const std::map<ChainId, LayerRecord>& found,
-                                                  std::vector<Damage>* damage) {
+class ChainCheck {
+ public:
+  ChainCheck(const std::map<ChainId, LayerRecord>& found, std::vector<Damage>* damage)
+      : found_(found), damage_(damage) {}
+
+  std::vector<LayerRecord> whole() {
+    std::vector<LayerRecord> out;
+    for (const auto& [chain, record] : found_)
+      if (check(chain)) out.push_back(record);
+    return out;
+  }
+
+ private:
   enum class State { on_path, whole, broken };
-  std::map<ChainId, State> states;
-  for (const auto& [chain, start] : found) {
+
+  bool check(const ChainId& chain) {
     std::vector<ChainId> path;
-    State end = State::whole;
+    const State end = follow(chain, path);
+    for (auto it = path.rbegin(); it != path.rend(); ++it) {
+      states_[*it] = end == State::whole ? State::whole : State::broken;
+      if (end != State::whole) complain(*it, end == State::on_path);
+    }
+    return states_.at(chain) == State::whole;
+  }
+
+  // The layer and its parents up to one that was checked before; what is known of that one, or of the end.
+  State follow(const ChainId& chain, std::vector<ChainId>& path) {
     for (std::optional<ChainId> at = chain; at;) {
-      if (const auto known = states.find(*at); known != states.end()) {
-        end = known->second;
-        break;
-      }
-      const auto record = found.find(*at);
-      if (record == found.end()) {
-        end = State::broken;
-        break;
-      }
-      states.emplace(*at, State::on_path);
+      if (const auto known = states_.find(*at); known != states_.end()) return known->second;
+      const auto record = found_.find(*at);
+      if (record == found_.end()) return State::broken;
+      states_.emplace(*at, State::on_path);
       path.push_back(*at);
       at = record->second.parent;
     }
-    const bool cycle = end == State::on_path;
-    for (auto it = path.rbegin(); it != path.rend(); ++it) {
-      states[*it] = end == State::whole ? State::whole : State::broken;
-      if (end == State::whole) continue;
-      const auto& parent = found.at(*it).parent;
-      const bool missing = parent && !found.contains(*parent);
-      note(damage,
-           cycle     ? "layer-parent-cycle"
-           : missing ? "layer-parent-missing"
-                     : "layer-parent-damaged",
-           it->str(),
-           "its parent " + (parent ? parent->str() : std::string("")) +
-               (cycle     ? " leads back to it"
-                : missing ? " is not there or cannot be loaded"
-                          : " cannot be loaded"));
-    }
+    return State::whole;
   }
-  std::vector<LayerRecord> out;
-  for (const auto& [chain, record] : found)
-    if (states.at(chain) == State::whole) out.push_back(record);
-  return out;
-}
+
+  void complain(const ChainId& chain, bool cycle) {
+    const ChainId parent = *found_.at(chain).parent;
+    const std::string name = "its parent " + parent.str();
+    if (cycle)
+      note(damage_, "layer-parent-cycle", chain.str(), name + " leads back to it");
+    else if (!found_.contains(parent))
+      note(damage_, "layer-parent-missing", chain.str(), name + " is not there or cannot be loaded");
+    else
+      note(damage_, "layer-parent-damaged", chain.str(), name + " cannot be loaded");
+  }
+
+  const std::map<ChainId, LayerRecord>& found_;
+  std::vector<Damage>* damage_;
+  std::map<ChainId, State> states_;
+};
+
+}  // namespace
 
 std::vector<LayerRecord> LayerDb::list(std::vector<Damage>* damage) const {
   const auto sha256 = place_.try_dir(place_.image("layerdb/sha256"));
   if (!sha256) return {};
-  return with_whole_chains(read_layers(sha256->get(), damage), damage);
+  const auto found = read_layers(sha256->get(), damage);
+  return ChainCheck(found, damage).whole();
 }
 
 std::optional<LayerRecord> LayerDb::find(const ChainId& chain) const {

@@ -12,6 +12,8 @@ namespace cairn {
 
 constexpr size_t kMaxJson = 4u << 20;
 
+namespace {
+
 // Reads one graph/<id>; collects what is wrong with it.
 class ImageReader {
  public:
@@ -107,44 +109,69 @@ class ImageReader {
 };
 
 // Marks images whose chain of parents ends in nothing, in itself or in a damaged image.
-static void check_chains(std::vector<LegacyImage>& images, std::vector<Damage>& damage) {
-  std::map<std::string, LegacyImage*> by_id;
-  for (auto& image : images) by_id.emplace(image.id, &image);
-  const auto refuse = [&](LegacyImage& image, const std::string& kind, const std::string& why) {
-    damage.push_back({kind, image.id, why});
-    image.error = why;
-  };
-  std::map<std::string, bool> done;  // false while on the path being followed
-  for (auto& start : images) {
-    std::vector<LegacyImage*> path;
-    const std::string* cycle = nullptr;
-    for (LegacyImage* at = &start; at != nullptr;) {
-      const auto [known, fresh] = done.emplace(at->id, false);
-      if (!fresh) {
-        if (!known->second) cycle = &at->id;
-        break;
+class ChainCheck {
+ public:
+  ChainCheck(std::vector<LegacyImage>& images, std::vector<Damage>& damage) : images_(images), damage_(damage) {
+    for (auto& image : images) by_id_.emplace(image.id, &image);
+  }
+
+  void run() {
+    for (auto& start : images_) {
+      const auto path = follow(start);
+      for (auto it = path.rbegin(); it != path.rend(); ++it) {
+        done_[(*it)->id] = true;
+        if ((*it)->error.empty()) check_parent(**it);
       }
-      path.push_back(at);
-      const auto parent = at->parent ? by_id.find(*at->parent) : by_id.end();
-      at = parent == by_id.end() ? nullptr : parent->second;
-    }
-    if (cycle != nullptr) {
-      const auto first = std::find_if(path.begin(), path.end(), [&](auto* image) { return image->id == *cycle; });
-      for (auto it = first; it != path.end(); ++it)
-        if ((*it)->error.empty()) refuse(**it, "parent-cycle", "its parents lead back to it");
-    }
-    for (auto it = path.rbegin(); it != path.rend(); ++it) {
-      LegacyImage& image = **it;
-      done[image.id] = true;
-      if (!image.error.empty() || !image.parent) continue;
-      const auto parent = by_id.find(*image.parent);
-      if (parent == by_id.end())
-        refuse(image, "parent-missing", "its parent " + *image.parent + " is not there");
-      else if (!parent->second->error.empty())
-        refuse(image, "ancestor-damaged", "its parent " + *image.parent + " cannot be used: " + parent->second->error);
     }
   }
-}
+
+ private:
+  LegacyImage* parent_of(const LegacyImage& image) {
+    const auto parent = image.parent ? by_id_.find(*image.parent) : by_id_.end();
+    return parent == by_id_.end() ? nullptr : parent->second;
+  }
+
+  void refuse(LegacyImage& image, const std::string& kind, const std::string& why) {
+    damage_.push_back({kind, image.id, why});
+    image.error = why;
+  }
+
+  // `start` and its parents up to one that was checked before. Those that lead back to themselves are marked.
+  std::vector<LegacyImage*> follow(LegacyImage& start) {
+    std::vector<LegacyImage*> path;
+    for (LegacyImage* at = &start; at != nullptr; at = parent_of(*at)) {
+      const auto [known, fresh] = done_.emplace(at->id, false);
+      if (fresh) {
+        path.push_back(at);
+        continue;
+      }
+      if (!known->second)
+        for (auto it = std::find(path.begin(), path.end(), at); it != path.end(); ++it)
+          if ((*it)->error.empty()) refuse(**it, "parent-cycle", "its parents lead back to it");
+      break;
+    }
+    return path;
+  }
+
+  void check_parent(LegacyImage& image) {
+    if (!image.parent) return;
+    const LegacyImage* parent = parent_of(image);
+    if (parent == nullptr)
+      refuse(image, "parent-missing", "its parent " + *image.parent + " is not there");
+    else if (parent->error.starts_with(kInherited))  // the cause is told once, however long the chain
+      refuse(image, "ancestor-damaged", parent->error);
+    else if (!parent->error.empty())
+      refuse(image, "ancestor-damaged", kInherited + parent->id + " cannot be used: " + parent->error);
+  }
+
+  inline static const std::string kInherited = "its ancestor ";
+  std::vector<LegacyImage>& images_;
+  std::vector<Damage>& damage_;
+  std::map<std::string, LegacyImage*> by_id_;
+  std::map<std::string, bool> done_;  // false while on the path being followed
+};
+
+}  // namespace
 
 std::vector<LegacyImage> read_legacy_images(int root_fd, const DriverLayers& layers,
                                             const std::vector<DriverLayers>& others, std::vector<Damage>& damage) {
@@ -170,7 +197,7 @@ std::vector<LegacyImage> read_legacy_images(int root_fd, const DriverLayers& lay
     }
     images.push_back(std::move(image));
   }
-  check_chains(images, damage);
+  ChainCheck(images, damage).run();
   return images;
 }
 

@@ -193,15 +193,22 @@ INSTANTIATE_TEST_SUITE_P(
                     kAllUsable}),
     [](const auto& test) { return std::string(test.param.name); });
 
-TEST(LegacyGraph, LongChainsCostNoStack) {
-  LegacyRoot root;
+TEST(LegacyGraph, LongChainsCostNoStackAndTellTheirCauseOnce) {
+  LegacyRoot root("zfs");
+  constexpr int count = 1000;
   char id[65], parent[65] = "";
-  for (int i = 0; i < 3000; ++i) {
-    std::snprintf(id, sizeof id, "%064x", 3000 - i);
-    root.image(id, parent);
+  for (int i = 0; i < count; ++i) {
+    std::snprintf(id, sizeof id, "%064x", count - i);
+    root.put("graph/" + std::string(id) + "/json", R"({"parent":")" + std::string(parent) + "\"}");
     std::copy(std::begin(id), std::end(id), std::begin(parent));
   }
-  EXPECT_THAT(usable(*open_legacy(root.path(), "vfs")), SizeIs(3000));
+  EXPECT_THAT(usable(*open_legacy(root.path(), "zfs")), SizeIs(count));
+  std::snprintf(id, sizeof id, "%064x", count);
+  root.put("graph/" + std::string(id) + "/json", "");
+  const auto graph = open_legacy(root.path(), "zfs");
+  EXPECT_THAT(usable(*graph), IsEmpty());
+  EXPECT_THAT(graph->images()[0].error, HasSubstr(id));
+  EXPECT_LT(graph->images()[0].error.size(), 200u);
 }
 
 TEST(LegacyGraph, TarSplitIsGivenInflatedAndAsItIs) {
