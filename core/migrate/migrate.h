@@ -52,8 +52,8 @@ struct MigratedLayer {
 };
 struct MigratedContainer {
   std::string id, name, image;                // image: the new image ID
-  std::string status;                         // planned, migrated, exists, failed
-  std::string error;
+  std::string status;                         // planned, migrated, exists, failed; skipped: its image had been deleted,
+  std::string error;                          // which engines allowed and Docker's own migration left behind too
 };
 
 struct MigrationPlan {

@@ -83,13 +83,16 @@ MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarge
   if (!options.in_place) check_target(source, target, root);
   const Selection selection = select(source.graph, options);
   MigrationPlan plan;
-  plan.damage = source.graph.damage();
+  for (const auto& damage : source.graph.damage())
+    if (damage.kind != "container-image-missing") plan.damage.push_back(damage);  // engines allowed that: see the container
   plan.damage.insert(plan.damage.end(), selection.damage.begin(), selection.damage.end());
   plan_images(target, selection, read_mapping(root.get()), plan);
   for (const LegacyContainer* container : selection.containers) {
     const bool there = target.metadata.layers().find_mount(container->id).has_value();
-    plan.containers.push_back({container->id, container->name, container->image,
-                               !container->error.empty() ? "failed" : there ? "exists" : "planned", container->error});
+    const bool imageless = source.graph.image(container->image) == nullptr && !container->image.empty();
+    plan.containers.push_back({container->id, container->name, "",
+                               imageless ? "skipped" : !container->error.empty() ? "failed" : there ? "exists" : "planned",
+                               imageless ? "its image " + container->image + " was removed while it used it" : container->error});
   }
   if (options.containers && !options.in_place) plan.volumes = legacy_volumes(source);
   plan_space(source, target, options, selection, root, plan);

@@ -200,7 +200,7 @@ class Run {
       check_interrupt();
       MigratedContainer& item = report_.containers[i];
       const auto image = index_.find(selection_.containers[i]->image);
-      if (item.status == "failed") continue;
+      if (item.status == "failed" || item.status == "skipped") continue;
       item.error = image == index_.end() ? "its image is not in the source"
                    : report_.images[image->second].status == "failed" ? "its image could not be migrated" : "";
       if (item.error.empty()) store_container(placer, i, image->second);
