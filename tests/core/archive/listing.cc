@@ -97,6 +97,20 @@ TreeListing list_tree(const Tree& tree, ListingOptions options) {
   return out.listing;
 }
 
+std::vector<std::string> differences(const TreeListing& one, const TreeListing& other) {
+  std::vector<std::string> out;
+  const auto text = [](const TreeListing& listing, const std::string& path) {
+    const auto found = listing.find(path);
+    return found == listing.end() ? "(absent)" : found->second;
+  };
+  TreeListing all = one;
+  all.insert(other.begin(), other.end());
+  for (const auto& [path, ignored] : all)
+    if (!path.empty() && text(one, path) != text(other, path))
+      out.push_back(printable(path) + ": " + text(one, path) + " | " + text(other, path));
+  return out;
+}
+
 void run(const std::string& command) {
   if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "core/archive/tree.h"
 
@@ -17,6 +18,9 @@ struct ListingOptions {
 using TreeListing = std::map<std::string, std::string>;
 TreeListing list_directory(const std::filesystem::path& root, ListingOptions options = {});   // with system calls
 TreeListing list_tree(const Tree& tree, ListingOptions options = {});                         // with Tree
+
+// What is not the same in both, without the roots themselves: "path: one | other".
+std::vector<std::string> differences(const TreeListing& one, const TreeListing& other);
 
 // A command that must succeed.
 void run(const std::string& command);

@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 using test::TempDir;
 using test::write_file;
 using testing::ElementsAre;
+using testing::IsEmpty;
 
 void set_xattr_on(const fs::path& path, const std::string& name, const std::string& value) {
   ASSERT_EQ(0, ::lsetxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0)) << path << " " << name;
@@ -336,7 +337,7 @@ TEST_F(TreeAgainstKernel, RenamedDirectoriesAndFilesWithoutTheirData) {
   change(2, options, "mv A deep && mv deep/b e/b2 && chmod 640 big && mv big e/big2 && echo over > e/moved/other && mkdir a && echo fresh > a/fresh");
   change(3, options, "mv e E && mv E/big2 bigger && chown 7:8 bigger && mv deep/small E/ && mv E/moved E/b2/again");
   for (int top = 0; top <= 3; ++top)
-    EXPECT_EQ(test::list_tree(overlay(top), {.links = false}), mounted(top, ",redirect_dir=follow,metacopy=on")) << top;
+    EXPECT_THAT(test::differences(test::list_tree(overlay(top), {.links = false}), mounted(top, ",redirect_dir=follow,metacopy=on")), IsEmpty()) << top;
   const auto big = overlay(3).find("bigger");
   ASSERT_TRUE(big);
   EXPECT_FALSE(big->whole());
@@ -368,7 +369,7 @@ TEST_F(TreeAgainstKernel, RandomLayers) {
         }
       }
     }
-    EXPECT_EQ(test::list_tree(overlay(3), {.links = false}), mounted(3, "")) << "seed " << seed;
+    EXPECT_THAT(test::differences(test::list_tree(overlay(3), {.links = false}), mounted(3, "")), IsEmpty()) << "seed " << seed;
   }
 }
 
@@ -382,7 +383,7 @@ TEST_F(TreeAgainstKernel, XattrWhiteouts) {
   if (!can_mount()) GTEST_SKIP() << "the kernel cannot mount overlay here";
   const auto kernel = mounted(1, "");
   if (kernel.contains("/d/a")) GTEST_SKIP() << "the kernel does not know whiteouts in xattrs";
-  EXPECT_EQ(test::list_tree(overlay(1), {.links = false}), kernel);
+  EXPECT_THAT(test::differences(test::list_tree(overlay(1), {.links = false}), kernel), IsEmpty());
 }
 
 }  // namespace
