@@ -117,4 +117,18 @@ static std::string in_local_zone(std::string_view rfc3339, const char* pattern, 
 std::string local_time(std::string_view rfc3339) { return in_local_zone(rfc3339, "%Y-%m-%d %H:%M:%S %z %Z", false); }
 std::string local_rfc3339(std::string_view rfc3339) { return in_local_zone(rfc3339, "%Y-%m-%dT%H:%M:%S%z", true); }
 
+
+static std::string broken_down(std::time_t time, const char* pattern, decltype(::localtime_r)* zone) {
+  std::tm parts;
+  if (zone(&time, &parts) == nullptr) return std::to_string(time);      // beyond any year that fits
+  std::array<char, 80> buffer;
+  return std::string(buffer.data(), std::strftime(buffer.data(), buffer.size(), pattern, &parts));
+}
+
+std::string local_minute(std::time_t time) { return broken_down(time, "%Y-%m-%d %H:%M", ::localtime_r); }
+
+std::string utc_rfc3339(const timespec& time) {
+  return fmt::format("{}.{:09}Z", broken_down(time.tv_sec, "%Y-%m-%dT%H:%M:%S", ::gmtime_r), time.tv_nsec);
+}
+
 }  // namespace cairn

@@ -22,5 +22,7 @@ std::string human_duration(int64_t seconds);                          // "About 
 std::string age(std::string_view rfc3339, std::time_t now);           // "2 weeks ago", "N/A" when unknown
 std::string local_time(std::string_view rfc3339);                     // "2024-01-02 03:04:05 +0000 UTC", or the text as it is
 std::string local_rfc3339(std::string_view rfc3339);                  // "2024-01-02T03:04:05Z", or the text as it is
+std::string local_minute(std::time_t time);                           // "2024-01-02 03:04"
+std::string utc_rfc3339(const timespec& time);                        // "2024-01-02T03:04:05.000000006Z"
 
 }  // namespace cairn

@@ -36,7 +36,7 @@ static void refuse_monsters(const std::string& text, const std::string& what) {
   }
 }
 
-Json parse_json(const std::string& text, const std::string& what) {
+Json read_json(const std::string& text, const std::string& what) {
   refuse_monsters(text, what);
   try {
     return Json::parse(text);

@@ -12,7 +12,7 @@ std::string json_document(const Json& value);      // indented, ends with a newl
 std::string json_line(const Json& value);          // one line, ends with a newline
 
 // `text` as a JSON value, for documents that embed an engine's own. Throws Errc::corrupt, naming `what`.
-Json parse_json(const std::string& text, const std::string& what);
+Json read_json(const std::string& text, const std::string& what);
 
 // "" becomes null.
 Json text_or_null(const std::string& text);

@@ -1,0 +1,27 @@
+#include "cli/damage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/output/terminal.h"
+#include "core/util/error.h"
+
+namespace cairn {
+
+std::string describe(const Damage& damage) {
+  return printable(damage.kind) + " " + printable(damage.object) + ": " + printable(damage.detail, 1000);
+}
+
+Json json_of(const Damage& damage) {
+  return {{"kind", damage.kind}, {"object", damage.object}, {"detail", damage.detail}};
+}
+
+void warn_of(const std::vector<Damage>& damage) {
+  static constexpr size_t shown = 5;
+  for (size_t i = 0; i < std::min(shown, damage.size()); ++i) complain("warning: " + describe(damage[i]));
+  if (damage.size() > shown)
+    complain(fmt::format("warning: {} more damaged things; 'cairn scan' lists them", damage.size() - shown));
+}
+
+}  // namespace cairn
