@@ -5,8 +5,7 @@
 
 namespace cairn {
 
-// "overlay2", but also "vendor/plugin:latest": engines use a plugin's name as it stands.
-static bool valid_driver(const std::string& driver) {
+bool valid_driver_name(const std::string& driver) noexcept {
   for (size_t from = 0;;) {
     const size_t slash = driver.find('/', from);
     std::string part = driver.substr(from, slash - from);
@@ -19,7 +18,7 @@ static bool valid_driver(const std::string& driver) {
 }
 
 Place::Place(const std::filesystem::path& root, const std::string& driver) : root_(root), driver_(driver) {
-  if (!valid_driver(driver))
+  if (!valid_driver_name(driver))
     throw Error(Errc::invalid, "opening the metadata of driver '" + printable(driver) + "': that is no driver's name");
 }
 

@@ -36,4 +36,7 @@ class Place {
   mutable Fd root_fd_, layerdb_fd_;
 };
 
+// "overlay2", but also "vendor/plugin:latest": engines make a plugin's name a path as it stands.
+bool valid_driver_name(const std::string& driver) noexcept;
+
 }  // namespace cairn

@@ -6,6 +6,7 @@
 #include "graphdb/layerdb/layerdb.h"
 #include "graphdb/place.h"
 #include "graphdb/references/references.h"
+#include "graphdb/util/files.h"
 
 namespace cairn {
 
@@ -38,6 +39,30 @@ class DiskMetadata : public MetadataStore {
 
 std::unique_ptr<MetadataStore> open_metadata(const std::filesystem::path& root, const std::string& driver) {
   return std::make_unique<DiskMetadata>(root, driver);
+}
+
+static bool is_driver_dir(int dir_fd) { return exists_at(dir_fd, "imagedb") || exists_at(dir_fd, "layerdb"); }
+
+std::vector<std::string> content_drivers(const std::filesystem::path& root) {
+  std::vector<std::string> out;
+  const auto image = try_open_dir(AT_FDCWD, (root / "image").string());
+  if (!image) return out;
+  for (const auto& name : list_dir(image->get())) {
+    const auto st = stat_at(image->get(), name);
+    if (!st || !S_ISDIR(st->st_mode)) continue;
+    const Fd dir = open_dir_at(image->get(), name);
+    if (is_driver_dir(dir.get())) {
+      if (valid_driver_name(name)) out.push_back(name);
+      continue;
+    }
+    for (const auto& plugin : list_dir(dir.get())) {
+      const auto inner = stat_at(dir.get(), plugin);
+      if (inner && S_ISDIR(inner->st_mode) && is_driver_dir(open_dir_at(dir.get(), plugin).get()) &&
+          valid_driver_name(name + "/" + plugin))
+        out.push_back(name + "/" + plugin);
+    }
+  }
+  return out;
 }
 
 }  // namespace cairn

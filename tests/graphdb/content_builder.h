@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,12 +29,11 @@ class ContentRoot {
     const DiffId diff(Digest::of(cache_id));
     const LayerRecord record{chain_id(parent, diff), diff, parent, LayerId(cache_id), size};
     auto transaction = store_->layers().begin({record.cache_id});
+    transaction->tar_split().write(std::string("split"));
     transaction->prepare(record);
     transaction->publish();
-    if (driver_ != "overlay2") return record;
-    put("overlay2/" + cache_id + "/diff/file", cache_id);
-    put("overlay2/" + cache_id + "/link", "LINK" + cache_id);
-    if (parent) put("overlay2/" + cache_id + "/lower", "l/LINK");
+    overlay_layer(cache_id, parent ? lower_of_.at(parent->str()) : "");
+    lower_of_[record.chain.str()] = lower_for_children(cache_id);
     return record;
   }
   ImageId image_of(const std::vector<DiffId>& diffs, const std::string& history = "") {
@@ -51,15 +51,25 @@ class ContentRoot {
                   ",\"Config\":{\"Image\":\"app\"}" + extra + "}"},
              {"hostconfig.json", "{}"}});
     store_->layers().add_mount({id, LayerId("rw-" + id), LayerId("rw-" + id + "-init"), chain});
-    if (driver_ != "overlay2") return;
-    for (const std::string& name : {"rw-" + id, "rw-" + id + "-init"}) {
-      put("overlay2/" + name + "/diff/file", name);
-      put("overlay2/" + name + "/link", "LINK" + name);
-      put("overlay2/" + name + "/lower", "l/LINK");
-    }
+    overlay_layer("rw-" + id + "-init", chain ? lower_of_.at(chain->str()) : "");
+    overlay_layer("rw-" + id, lower_for_children("rw-" + id + "-init"));
   }
 
  private:
+  void overlay_layer(const std::string& id, const std::string& lower) {
+    if (driver_ != "overlay2") return;
+    put("overlay2/" + id + "/diff/file", id);
+    put("overlay2/" + id + "/link", "LINK" + id);
+    std::filesystem::create_directories(path() / "overlay2/l");
+    std::filesystem::create_symlink("../" + id + "/diff", path() / "overlay2/l" / ("LINK" + id));
+    lowers_[id] = lower;
+    if (!lower.empty()) put("overlay2/" + id + "/lower", lower);
+  }
+  std::string lower_for_children(const std::string& id) {
+    return "l/LINK" + id + (lowers_[id].empty() ? "" : ":" + lowers_[id]);
+  }
+
+  std::map<std::string, std::string> lowers_, lower_of_;  // by driver layer, by chain
   TempDir dir_;
   std::string driver_;
   std::unique_ptr<MetadataStore> store_;

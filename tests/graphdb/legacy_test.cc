@@ -216,8 +216,8 @@ TEST(LegacyGraph, TarSplitIsGivenInflatedAndAsItIs) {
   root.image(kA);
   root.put("graph/" + kA + "/tar-data.json.gz", "{}\n");
   ASSERT_EQ(
-      std::system(
-          ("cd " + root.image_dir(kA).string() + " && mv tar-data.json.gz t && gzip -c t > tar-data.json.gz").c_str()),
+      std::system(("cd " + root.image_dir(kA).string() + " && mv tar-data.json.gz t && gzip -cn < t > tar-data.json.gz")
+                      .c_str()),
       0);
   const auto graph = open_legacy(root.path(), "vfs");
   EXPECT_TRUE(graph->image(kA)->has_tar_split);
