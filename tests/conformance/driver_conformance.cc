@@ -1,0 +1,129 @@
+#include "tests/conformance/driver_conformance.h"
+
+#include <cstdlib>
+#include <ostream>
+#include <sstream>
+
+#include "core/util/error.h"
+#include "drivers/overlay2/overlay2.h"
+#include "drivers/vfs/vfs.h"
+#include "tests/support/fake_driver.h"
+
+namespace cairn::test {
+
+namespace fs = std::filesystem;
+
+std::vector<DriverUnderTest> drivers_under_test() {
+  return {{"overlay2", [](const fs::path& root) { return open_overlay2(root); }},
+          {"vfs", [](const fs::path& root) { return open_vfs(root); }},
+          {"fake", [](const fs::path& root) { return std::make_unique<FakeDriver>(root); }}};
+}
+
+std::ostream& operator<<(std::ostream& out, const DriverUnderTest& driver) { return out << driver.name; }
+
+static bool must_run(const std::string& name) {
+  const char* required = std::getenv("CAIRN_REQUIRE_DRIVERS");
+  std::istringstream list(required ? required : "");
+  for (std::string one; std::getline(list, one, ',');)
+    if (one == name) return true;
+  return false;
+}
+
+DriverRoot::DriverRoot(const DriverUnderTest& driver) : open_(driver.open) {
+  open_and_probe();
+  if (status_.writable || !running_as_root()) return;
+  driver_.reset();
+  MountSpec tmpfs;
+  tmpfs.type = "tmpfs";
+  tmpfs.source = "cairn-test";
+  tmpfs.target = fs::canonical(dir_.path());
+  tmpfs_.emplace(tmpfs);
+  open_and_probe();
+}
+
+// A driver tells what it can do here once there is a "here".
+void DriverRoot::open_and_probe() {
+  driver_ = open_(dir_.path());
+  if (running_as_root()) {
+    try {
+      driver_->create(LayerId("trial"), std::nullopt);
+      driver_->remove(LayerId("trial"));
+    } catch (const Error&) {  // probe() says why
+    }
+  }
+  status_ = driver_->probe();
+}
+
+std::string DriverRoot::why_not() const { return status_.writable ? "" : status_.why_not; }
+
+MountedLayer::MountedLayer(Driver& driver, const LayerId& id, Access access, const fs::path& target) : target_(target) {
+  driver.mount(id, access, target);
+}
+
+MountedLayer::~MountedLayer() {
+  try {
+    unmount(target_);
+  } catch (const Error& e) {
+    ADD_FAILURE() << e.what();
+  }
+}
+
+Applied apply_layer(Driver& driver, const LayerId& id, const std::optional<LayerId>& parent, const std::string& tar) {
+  const auto source = read_from(tar);
+  TarReader reader(*source);
+  const auto target = driver.begin(id);
+  Applied applied = apply_tar(reader, *target);
+  target->finish(parent, applied.implied_dirs);
+  return applied;
+}
+
+LayerId fresh_id() { return LayerId::random(); }
+
+void DriverConformance::SetUp() {
+  root_ = std::make_unique<DriverRoot>(GetParam());
+  const std::string why = root_->why_not();
+  if (why.empty()) return;
+  ASSERT_FALSE(must_run(GetParam().name)) << GetParam().name << " is required and does not work here: " << why;
+  GTEST_SKIP() << GetParam().name << " does not work here: " << why;
+}
+
+LayerId DriverConformance::make(const std::optional<LayerId>& parent, const std::function<void(const fs::path&)>& write) {
+  const LayerId id = fresh_id();
+  if (mountable()) {
+    driver().create(id, parent);
+    const MountedLayer mounted(driver(), id, Access::read_write, place("rw-" + id.str().substr(0, 8)));
+    write(mounted.path());
+    return id;
+  }
+  const auto target = driver().begin(id);
+  write(path_of(target->root_fd()));
+  target->finish(parent, {});
+  return id;
+}
+
+LayerId DriverConformance::apply(const std::optional<LayerId>& parent, const std::string& tar) {
+  const LayerId id = fresh_id();
+  apply_layer(driver(), id, parent, tar);
+  return id;
+}
+
+fs::path DriverConformance::place(const std::string& name) {
+  fs::create_directories(beside_ / name);
+  return fs::canonical(beside_ / name);
+}
+
+Errc code_of(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& e) {
+    EXPECT_EQ(std::string(e.what()).find('\n'), std::string::npos) << "more than one line: " << e.what();
+    return e.code();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return Errc::interrupted;
+}
+
+INSTANTIATE_TEST_SUITE_P(, DriverConformance, testing::ValuesIn(drivers_under_test()),
+                         [](const auto& test) { return test.param.name; });
+
+}  // namespace cairn::test
