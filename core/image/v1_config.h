@@ -1,5 +1,6 @@
-// Docker 1.10's conversion of pre-1.10 JSON, byte for byte as Go's encoding/json writes it (formats: migration-v1, 8). The
-// image ID is the hash of these bytes. All functions throw Errc::corrupt where Go's decoder would have refused the input.
+// Docker 1.10's conversion of pre-1.10 JSON, byte for byte as Go's encoding/json writes it (formats: migration-v1, 8).
+// The image ID is the hash of these bytes. All functions throw Errc::corrupt where Go's decoder would have refused the
+// input.
 #pragma once
 
 #include <optional>

@@ -57,6 +57,8 @@ concept Struct = requires(T& value) {
 template <Struct T>
 void decode(std::string_view raw, std::optional<T>& into);  // a pointer to a struct
 template <Struct T>
+void decode(std::string_view raw, std::vector<T>& into);
+template <Struct T>
 std::string encode(const T& value);
 template <Struct T>
 std::string encode(const std::optional<T>& value) {
@@ -77,6 +79,13 @@ void decode(std::string_view raw, std::optional<T>& into) {
   if (kind_of(raw) == Kind::null) return into.reset();
   if (!into) into.emplace();
   decode(raw, *into);
+}
+
+template <Struct T>
+void decode(std::string_view raw, std::vector<T>& into) {  // null leaves it empty
+  into.clear();
+  if (kind_of(raw) == Kind::null) return;
+  for (const auto element : elements(raw)) decode(element, into.emplace_back());
 }
 
 template <typename T>
