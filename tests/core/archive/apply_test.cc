@@ -5,6 +5,9 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include <random>
+#include <set>
+
 #include "core/util/error.h"
 #include "tests/core/archive/listing.h"
 #include "tests/support/fake_diff_target.h"
@@ -399,6 +402,86 @@ TEST_F(ApplyTest, P68_CumulativeWhiteouts) {
     EXPECT_EQ(found, expected) << "layer " << i;
   }
 }
+
+// What Docker's naive driver does to a full copy of the parent, entry by entry.
+class FullCopy {
+ public:
+  void begin_layer() { own_.clear(); }
+  bool is_directory(const std::string& path) const { return path.empty() || (all_.contains(path) && all_.at(path) == "/"); }
+  bool has(const std::string& path) const { return all_.contains(path); }
+  bool can_hold(const std::string& path) const {       // nothing but directories above it
+    for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
+      if (has(path.substr(0, slash)) && !is_directory(path.substr(0, slash))) return false;
+    return true;
+  }
+  void put(const std::string& path, const std::string& content) {
+    for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
+      all_.emplace(path.substr(0, slash), "/");
+    if (content != "/" || !is_directory(path)) remove(path);
+    all_[path] = content;
+    own_.insert(path);
+  }
+  void remove(const std::string& path) {
+    const auto below = [&](const auto& item) { return item == path || item.starts_with(path + "/"); };
+    std::erase_if(all_, [&](const auto& item) { return below(item.first); });
+    std::erase_if(own_, below);
+  }
+  void make_opaque(const std::string& directory) {
+    std::erase_if(all_, [&](const auto& item) {
+      const std::string& path = item.first;
+      const auto own = own_.lower_bound(path);
+      return path.starts_with(directory + "/") && !own_.contains(path) &&
+             std::none_of(own, own_.end(), [&](const auto& mine) { return mine.starts_with(path + "/"); });
+    });
+  }
+  const std::map<std::string, std::string>& all() const { return all_; }
+
+ private:
+  std::map<std::string, std::string> all_;             // "/" for a directory, else the content
+  std::set<std::string> own_;
+};
+
+class RandomLayers : public ApplyTest, public testing::WithParamInterface<unsigned> {};
+TEST_P(RandomLayers, ShowWhatAFullCopyWouldHold) {
+  std::mt19937 random(GetParam());
+  const auto pick = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
+  FullCopy model;
+  std::vector<fs::path> branches;
+  for (int layer = 0; layer < 5; ++layer) {
+    TarBuilder tar;
+    std::string log;
+    model.begin_layer();
+    for (int i = 0; i < 25; ++i) {
+      std::string folder, name(1, static_cast<char>('a' + pick(3)));
+      for (int depth = pick(3); depth > 0; --depth) folder += (folder.empty() ? "" : "/") + std::string(1, static_cast<char>('a' + pick(3)));
+      const std::string path = folder.empty() ? name : folder + "/" + name;
+      if (!model.can_hold(path + "/x") && pick(2) == 0) continue;
+      if (!model.can_hold(path)) continue;
+      const int what = pick(8);
+      if (what <= 2) {
+        const std::string content = std::to_string(layer) + "." + std::to_string(i);
+        tar.file(path, content), model.put(path, content);
+      } else if (what <= 4) {
+        tar.dir(path), model.put(path, "/");
+      } else if (what <= 6 && model.is_directory(folder)) {
+        tar.file(folder.empty() ? ".wh." + name : folder + "/.wh." + name), model.remove(path);
+      } else if (what == 7 && model.is_directory(path)) {
+        tar.file(path + "/.wh..wh..opq"), model.make_opaque(path);
+      } else {
+        continue;
+      }
+      log += " " + std::to_string(what) + ":" + path;
+    }
+    branches.insert(branches.begin(), dir_ / std::to_string(layer));
+    apply_to(branches.front(), tar.str());
+    const Tree tree = test::overlay_tree(branches);
+    std::map<std::string, std::string> shown;
+    for (const auto& [path, text] : test::list_tree(tree))
+      if (!path.empty()) shown[path.substr(1)] = tree.find(path)->is_dir() ? "/" : read_all(*content_of(*tree.find(path)), 100);
+    ASSERT_EQ(shown, model.all()) << "layer " << layer << ":" << log;
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomLayers, testing::Range(1u, 41u));
 
 }  // namespace
 }  // namespace cairn
