@@ -1,6 +1,7 @@
 #include "core/archive/compression.h"
 
 #include <bzlib.h>
+#include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
 #include <lzma.h>
 #include <zstd.h>
@@ -54,25 +55,72 @@ class Input {
 uint8_t* bytes_of(char* text) { return reinterpret_cast<uint8_t*>(text); }
 uint32_t at_most_4g(size_t size) { return static_cast<uint32_t>(std::min<size_t>(size, 1u << 30)); }
 
+// RFC 1952's member header. ISA-L's own parser trips over extra fields and header checksums.
+class GzipHeader {
+ public:
+  explicit GzipHeader(Input& input) : input_(input) {}
+  void read() {
+    enum : uint8_t { kHeaderCrc = 2, kExtra = 4, kName = 8, kComment = 16, kReserved = 0xe0 };
+    if (byte() != 0x1f || byte() != 0x8b) corrupt(Compression::gzip, "invalid header");
+    if (byte() != 8) corrupt(Compression::gzip, "unknown method");
+    const uint8_t flags = byte();
+    if (flags & kReserved) corrupt(Compression::gzip, "invalid header");
+    skip(6);  // time, level, system
+    if (flags & kExtra) skip(little_endian());
+    if (flags & kName) skip_text();
+    if (flags & kComment) skip_text();
+    const uint32_t want = crc_ & 0xffff;
+    if ((flags & kHeaderCrc) && little_endian() != want) corrupt(Compression::gzip, "invalid checksum of the header");
+  }
+
+ private:
+  uint8_t byte() {
+    if (!input_.fill()) corrupt(Compression::gzip, "unexpected EOF");
+    const auto out = static_cast<uint8_t>(*input_.data());
+    input_.used(1);
+    crc_ = crc32_gzip_refl(crc_, &out, 1);
+    return out;
+  }
+  unsigned little_endian() {
+    const unsigned low = byte();
+    return low | static_cast<unsigned>(byte()) << 8;
+  }
+  void skip(unsigned count) {
+    while (count-- > 0) byte();
+  }
+  void skip_text() {
+    while (byte() != 0) {
+    }
+  }
+
+  Input& input_;
+  uint32_t crc_ = 0;
+};
+
 class GzipSource : public ByteSource {
  public:
-  explicit GzipSource(std::unique_ptr<ByteSource> source) : input_(std::move(source)) { start_member(); }
+  explicit GzipSource(std::unique_ptr<ByteSource> source) : input_(std::move(source)) {}
 
   size_t read(std::span<char> into) override {
     while (!ended_ && !into.empty()) {
-      if (state_->block_state == ISAL_BLOCK_FINISH) {
-        ended_ = !next_member();
-        continue;
+      if (!in_member_) {
+        if (!started_ || more_members())
+          start_member();
+        else
+          ended_ = true;
+      } else if (const size_t n = inflate(into)) {
+        return n;
       }
-      if (const size_t n = inflate(into)) return n;
     }
     return 0;
   }
 
  private:
   void start_member() {
+    GzipHeader(input_).read();
     isal_inflate_init(state_.get());
-    state_->crc_flag = ISAL_GZIP;
+    state_->crc_flag = ISAL_GZIP_NO_HDR_VER;
+    started_ = in_member_ = true;
   }
 
   // 0 when more has to be read, or at the end of a member.
@@ -85,45 +133,30 @@ class GzipSource : public ByteSource {
     const uint32_t room = state_->avail_out;
     const int result = isal_inflate(state_.get());
     input_.left_over(state_->avail_in);
-    if (result < 0 || result > ISAL_OUT_OVERFLOW) corrupt(Compression::gzip, describe(result));
+    if (result == ISAL_INCORRECT_CHECKSUM) corrupt(Compression::gzip, "invalid checksum");
+    if (result < 0) corrupt(Compression::gzip, "damaged");
     const size_t n = room - state_->avail_out;
-    if (n == 0 && !more && state_->block_state != ISAL_BLOCK_FINISH) corrupt(Compression::gzip, "unexpected EOF");
+    in_member_ = state_->block_state != ISAL_BLOCK_FINISH;
+    if (n == 0 && !more && in_member_) corrupt(Compression::gzip, "unexpected EOF");
     return n;
   }
 
   // What may follow a member: another one, or zeros to the end of the stream (tape blocks).
-  bool next_member() {
+  bool more_members() {
     if (!input_.fill()) return false;
-    if (*input_.data() == '\0') {
-      do {
-        const size_t left = input_.left();
-        if (std::any_of(input_.data(), input_.data() + left, [](char c) { return c != '\0'; }))
-          corrupt(Compression::gzip, "invalid header after the first member");
-        input_.used(left);
-      } while (input_.fill());
-      return false;
-    }
-    if (*input_.data() != '\x1f') corrupt(Compression::gzip, "invalid header after the first member");
-    start_member();
-    return true;
-  }
-
-  static std::string describe(int result) {
-    switch (result) {
-      case ISAL_INVALID_WRAPPER:
-        return "invalid header";
-      case ISAL_UNSUPPORTED_METHOD:
-        return "unknown method";
-      case ISAL_INCORRECT_CHECKSUM:
-        return "invalid checksum";
-      default:
-        return "damaged";
-    }
+    if (*input_.data() != '\0') return true;
+    do {
+      const size_t left = input_.left();
+      if (std::any_of(input_.data(), input_.data() + left, [](char c) { return c != '\0'; }))
+        corrupt(Compression::gzip, "invalid header after the last member");
+      input_.used(left);
+    } while (input_.fill());
+    return false;
   }
 
   Input input_;
   std::unique_ptr<inflate_state> state_{new inflate_state};
-  bool ended_ = false;
+  bool started_ = false, in_member_ = false, ended_ = false;
 };
 
 // Any number of frames, skippable ones among them.
