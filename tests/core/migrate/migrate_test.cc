@@ -176,5 +176,72 @@ INSTANTIATE_TEST_SUITE_P(, MigrateTiny,
                                          Pair{"overlay", "vfs"}),
                          [](const auto& test) { return std::string(test.param.from) + "_to_" + test.param.to; });
 
+class MigrateTinyInPlace : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (!test::running_as_root()) GTEST_SKIP() << "needs root: layers keep their owners";
+    const std::string name = std::string("tiny-1.9.1-") + GetParam();
+    root_ = test::unpack_fixture(name + "-before", dir_ / "before");
+    after_ = test::unpack_fixture(name + "-after-1.10.3", dir_ / "after");
+  }
+  MigrationReport migrate(bool remove = false) {
+    const auto graph = open_legacy(root_, GetParam());
+    const auto driver = open_driver(root_, GetParam());
+    const auto metadata = open_metadata(root_, GetParam());
+    const MigrationSource source{root_, *graph, *driver};
+    const MigrationTarget target{root_, *driver, *metadata, {}};
+    const MigrateOptions options{.in_place = true, .verify = true, .jobs = 2};
+    NoProgress quiet;
+    auto report = run_migration(plan_migration(source, target, options), source, target, options, quiet);
+    if (remove) remove_source(source, target, report);
+    return report;
+  }
+  test::TempDir dir_;
+  fs::path root_, after_;
+};
+
+TEST_P(MigrateTinyInPlace, AddsWhatDocker1103AddedAndTouchesNothingElse) {
+  const auto before = files_below(root_);
+  const auto report = migrate();
+  EXPECT_TRUE(report.complete());
+  EXPECT_EQ(report.bytes_copied, 0u);
+  const auto now = files_below(root_);
+  for (const auto& [name, content] : before) {
+    ASSERT_TRUE(now.contains(name)) << name;
+    EXPECT_EQ(now.at(name), content) << name;
+  }
+  auto want = files_below(after_ / "image"), got = files_below(root_ / "image");
+  EXPECT_EQ(got, want);
+  for (const char* name : {".migration-v1-images.json", ".migration-v1-tags"})
+    EXPECT_EQ(read_file(root_ / name), read_file(after_ / name));
+  for (const auto& entry : fs::directory_iterator(after_ / "containers"))
+    EXPECT_EQ(read_file(root_ / "containers" / entry.path().filename() / "config.v2.json"), read_file(entry.path() / "config.v2.json"));
+  EXPECT_FALSE(fs::exists(root_ / ".cairn-migration"));
+}
+
+TEST_P(MigrateTinyInPlace, RemovingTheSourceLeavesACompleteStore) {
+  const auto report = migrate(true);
+  EXPECT_FALSE(fs::exists(root_ / "graph"));
+  EXPECT_FALSE(fs::exists(root_ / (std::string("repositories-") + GetParam())));
+  const auto driver = open_driver(root_, GetParam());
+  const auto metadata = open_metadata(root_, GetParam());
+  std::vector<Damage> damage;
+  EXPECT_EQ(metadata->layers().list(&damage).size(), 11u);
+  EXPECT_TRUE(damage.empty());
+  for (const auto& layer : metadata->layers().list()) EXPECT_NO_THROW(driver->tree(layer.cache_id).root().children());
+  EXPECT_EQ(metadata->images().list().size(), files_below(after_ / "image" / GetParam() / "imagedb/content/sha256").size());
+}
+
+TEST_P(MigrateTinyInPlace, AnIncompleteMigrationRemovesNothing) {
+  const auto graph = open_legacy(root_, GetParam());
+  const auto id = graph->images()[0].id;
+  test::write_file(root_ / "graph" / id / "json", "");
+  EXPECT_THROW(migrate(true), Error);
+  EXPECT_TRUE(fs::exists(root_ / "graph" / id));
+}
+
+INSTANTIATE_TEST_SUITE_P(, MigrateTinyInPlace, testing::Values("vfs", "overlay"),
+                         [](const auto& test) { return std::string(test.param); });
+
 }  // namespace
 }  // namespace cairn
