@@ -66,9 +66,9 @@ LayerId Overlay::lower_of(const LayerId& id) const {
   const auto st = stat_at(layer.get(), "lower-id");
   std::string text = st && S_ISREG(st->st_mode) ? read_file_at(layer.get(), "lower-id", 4096) : "";
   if (text.ends_with('\n')) text.pop_back();
-  if (!LayerId::valid(text))
+  if (!LayerId::valid(text) || !home_.exists(LayerId(text)))
     throw Error(Errc::corrupt, "reading '" + id.str() + "/lower-id' of overlay: '" + printable(text, 80) +
-                                   "' names no layer; write the id of the container's image layer into it");
+                                   "' names no layer that is there; write the id of the container's image layer into it");
   return LayerId(text);
 }
 

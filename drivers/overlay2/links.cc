@@ -39,8 +39,8 @@ static std::optional<std::string> try_link_of(int home, const std::string& dir) 
   const auto layer = try_open_at(home, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!layer) return std::nullopt;
   const auto st = stat_at(layer->get(), "link");
-  if (!st || !S_ISREG(st->st_mode)) return std::nullopt;
-  const std::string text = without_newline(read_file_at(layer->get(), "link", NAME_MAX + 2));
+  if (!st || !S_ISREG(st->st_mode) || st->st_size > NAME_MAX + 1) return std::nullopt;
+  const std::string text = without_newline(read_file_at(layer->get(), "link"));
   return is_link_name(text) ? std::optional(text) : std::nullopt;
 }
 
@@ -65,8 +65,8 @@ std::string Links::new_link(const LayerId& id) const {
 }
 
 // The layer a link leads to: by the last two components, since engines accept absolute links, and roots get moved.
-static std::optional<LayerId> target_of(int home, const std::string& link) {
-  const auto l = try_open_at(home, "l", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+std::optional<LayerId> Links::target_of(const std::string& link) const {
+  const auto l = try_open_at(home_.fd(), "l", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   char buffer[PATH_MAX];
   const ssize_t n = l ? ::readlinkat(l->get(), link.c_str(), buffer, sizeof buffer) : -1;
   if (n <= 0) return std::nullopt;
@@ -76,7 +76,7 @@ static std::optional<LayerId> target_of(int home, const std::string& link) {
   const size_t before = text.rfind('/', last - 1);
   if (last == 0 || before == std::string_view::npos) return std::nullopt;
   const std::string_view above = text.substr(0, before), id = text.substr(before + 1, last - before - 1);
-  if ((above != ".." && !text.starts_with('/')) || !LayerId::valid(id)) return std::nullopt;
+  if ((above != ".." && !text.starts_with('/')) || !LayerId::valid(id) || home_.reserves(id)) return std::nullopt;
   return LayerId(std::string(id));
 }
 
@@ -86,7 +86,7 @@ void Links::remove_links(const LayerId& id, const std::string& dir) const {
   const auto known = try_link_of(home_.fd(), dir);
   const auto candidates = known ? std::vector{*known} : list_dir(l->get());   // a damaged layer: look for it
   for (const auto& link : candidates)
-    if (target_of(home_.fd(), link) == id && ::unlinkat(l->get(), link.c_str(), 0) != 0 && errno != ENOENT)
+    if (target_of(link) == id && ::unlinkat(l->get(), link.c_str(), 0) != 0 && errno != ENOENT)
       throw_errno("removing 'l/" + printable(link) + "'");
 }
 
@@ -98,12 +98,14 @@ std::map<std::string, LayerId> Links::read_all_links() const {
 }
 
 Lower Links::resolve(const std::string& link, const LayerId& user, std::map<std::string, LayerId>& rebuilt) const {
-  if (const auto id = target_of(home_.fd(), link); id && home_.exists(*id)) return {"l/" + link, *id};
+  if (const auto id = target_of(link); id && home_.exists(*id)) return {"l/" + link, *id};
   if (rebuilt.empty()) rebuilt = read_all_links();
   if (const auto found = rebuilt.find(link); found != rebuilt.end()) return {found->second.str() + "/diff", found->second};
   throw_damaged(user, "lower", "it names 'l/" + link + "', which is missing or leads nowhere, and no layer's 'link' file has that name; "
                                    "the layer below is lost, 'cairn repair' can fetch it");
 }
+
+static constexpr off_t kLongestLower = (NAME_MAX + 8) * (kMaxLowers + 1);
 
 std::optional<std::string> Links::lower_file(const LayerId& id, const Fd& layer) const {
   const auto st = stat_at(layer.get(), "lower");
@@ -114,7 +116,8 @@ std::optional<std::string> Links::lower_file(const LayerId& id, const Fd& layer)
     return std::nullopt;
   }
   if (!S_ISREG(st->st_mode)) throw_damaged(id, "lower", "it is no regular file");
-  std::string text = without_newline(read_file_at(layer.get(), "lower", (NAME_MAX + 8) * (kMaxLowers + 1)));
+  if (st->st_size > kLongestLower) throw_damaged(id, "lower", "it is larger than any list of layers");
+  std::string text = without_newline(read_file_at(layer.get(), "lower"));
   if (text.empty())
     throw_damaged(id, "lower", "it is empty, as after a power cut; 'cairn repair' rebuilds it from the layer's place in layerdb");
   return text;
@@ -144,10 +147,10 @@ std::vector<Lower> Links::lowers_of(const LayerId& id) const {
     const std::string first = entry.substr(0, slash), rest = slash == std::string::npos ? "" : entry.substr(slash + 1);
     if (first == "l" && is_link_name(rest))
       out.push_back(resolve(rest, id, rebuilt));
-    else if (rest == "diff" && LayerId::valid(first) && first != "l")
+    else if (rest == "diff" && LayerId::valid(first) && !home_.reserves(first) && home_.exists(LayerId(first)))
       out.push_back({entry, LayerId(first)});
     else
-      throw_damaged(id, "lower", "'" + printable(entry, 80) + "' is no entry of the kind l/NAME; 'cairn repair' rebuilds it");
+      throw_damaged(id, "lower", "'" + printable(entry, 80) + "' is no entry of the kind l/NAME that leads to a layer; 'cairn repair' rebuilds the file");
   }
   return out;
 }

@@ -36,6 +36,7 @@ class Links {
 
  private:
   std::optional<std::string> lower_file(const LayerId& id, const Fd& layer) const;
+  std::optional<LayerId> target_of(const std::string& link) const;
   Lower resolve(const std::string& link, const LayerId& user, std::map<std::string, LayerId>& rebuilt) const;
   std::map<std::string, LayerId> read_all_links() const;
 

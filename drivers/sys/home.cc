@@ -41,8 +41,12 @@ int LayerHome::make() {
 
 fs::path LayerHome::path() const { return path_of(fd()); }
 
+bool LayerHome::reserves(std::string_view name) const {
+  return std::find(reserved_.begin(), reserved_.end(), name) != reserved_.end();
+}
+
 void LayerHome::refuse_reserved(const LayerId& id) const {
-  if (std::find(reserved_.begin(), reserved_.end(), id.str()) != reserved_.end())
+  if (reserves(id.str()))
     throw Error(Errc::invalid, "opening the layer '" + id.str() + "': the driver keeps something else under this name");
 }
 
@@ -60,7 +64,7 @@ std::vector<LayerId> LayerHome::list() const {
   if (!home) return out;
   for (const auto& entry : list_dir(*home)) {
     const std::string name = entry.starts_with(kStage) ? entry.substr(kStage.size()) : entry;
-    if (!LayerId::valid(name) || std::find(reserved_.begin(), reserved_.end(), name) != reserved_.end()) continue;
+    if (!LayerId::valid(name) || reserves(name)) continue;
     const auto st = stat_at(*home, entry);
     if (st && S_ISDIR(st->st_mode)) out.emplace_back(name);
   }

@@ -26,7 +26,8 @@ class LayerHome {
 
   static std::string stage_name(const LayerId& id) { return ".cairn-" + id.str(); }
 
-  bool exists(const LayerId& id) const;               // under its final name
+  bool reserves(std::string_view name) const;         // it is no layer's
+  bool exists(const LayerId& id) const;               // under its final name; invalid for a reserved name
   std::vector<LayerId> list() const;                  // sorted; stages as well
   Fd open(const LayerId& id) const;                   // throws not_found naming the layer, invalid for a reserved name
   // An empty directory to build `id` in. Throws already_exists, invalid for a reserved name.
