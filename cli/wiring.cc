@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <set>
+#include <map>
 
 #include "cli/driver_choice.h"
 #include "cli/exit.h"
@@ -66,18 +66,39 @@ std::unique_ptr<Driver> open_driver(const std::string& name, const Globals& glob
                                          "': this cairn has none of that name; it has " + known_names);
 }
 
-std::vector<HeldDriver> held_drivers(const std::filesystem::path& root, int root_fd) {
-  std::set<std::string> names;
+std::vector<std::string> drivers_below_image(int root_fd) {
+  std::vector<std::string> out;
   if (const auto images = try_open_at(root_fd, "image", O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
     for (const auto& name : list_dir(images->get()))
-      if (LayerId::valid(name)) names.insert(name);
-  for (const auto& name : legacy_drivers(root)) names.insert(name);
+      if (LayerId::valid(name)) out.push_back(name);
+  return out;
+}
+
+HeldDriver content_of_driver(const std::filesystem::path& root, const std::string& name) {
+  const auto metadata = open_metadata(root, name);
+  return {name, metadata->images().list().size(), metadata->layers().list().size(), metadata->layers().mounts().size()};
+}
+
+HeldDriver graph_of_driver(const std::filesystem::path& root, const std::string& name) {
+  std::vector<Damage> ignored;
+  const auto catalog = open_legacy_catalog(root, name);
+  const uint64_t images = catalog->images(&ignored).size();
+  return {name, images, images, catalog->containers(&ignored).size()};
+}
+
+std::vector<HeldDriver> legacy_held(const std::filesystem::path& root) {
   std::vector<HeldDriver> out;
-  for (const auto& name : names) {
-    std::vector<Damage> ignored;
-    const auto catalog = open_some_catalog(root, name);
-    out.push_back({name, catalog->images(&ignored).size(), 0, catalog->containers(&ignored).size()});
-  }
+  for (const auto& name : legacy_drivers(root)) out.push_back(graph_of_driver(root, name));
+  return out;
+}
+
+std::vector<HeldDriver> held_drivers(const std::filesystem::path& root, int root_fd) {
+  std::map<std::string, HeldDriver> held;
+  for (const auto& name : drivers_below_image(root_fd)) held[name] = content_of_driver(root, name);
+  for (const auto& name : legacy_drivers(root))
+    if (held[name].empty()) held[name] = graph_of_driver(root, name);
+  std::vector<HeldDriver> out;
+  for (const auto& [name, driver] : held) out.push_back(driver);
   return out;
 }
 
@@ -104,6 +125,13 @@ Fd open_root(const std::string& root) {
   }
 }
 
+// An existing directory for a new store; true if it had to be made.
+bool make_target(const std::string& target) {
+  if (exists_at(AT_FDCWD, target)) return false;
+  as_named_by_user([&] { mkdir_at(AT_FDCWD, target, 0710); });
+  return true;
+}
+
 }  // namespace
 
 Store open_to_read(const Globals& globals) {
@@ -128,9 +156,140 @@ Store open_to_write(const Globals& globals, Progress& progress, IfAbsent if_abse
   return store;
 }
 
+static Store open_source(const Globals& globals, const std::string& source, const std::string& driver) {
+  Store out;
+  out.root = source;
+  out.root_fd = open_root(source);
+  refuse_if_engine_runs(out.root_fd.get());
+  const auto held = legacy_held(source);
+  if (held.empty())
+    throw UserError(Errc::unsupported, "migrating '" + printable(source) + "': it has no graph of Docker 0.7 to 1.9; " +
+                                           "'cairn scan' says what it is");
+  out.driver_name = choose_driver(driver, "", held, [&] { return held.front().name; });
+  Globals plain = globals;
+  plain.root = source;
+  plain.storage_options.clear();               // they are the target's
+  out.driver = open_driver(out.driver_name, plain);
+  out.metadata = open_metadata(source, out.driver_name);
+  out.catalog = open_legacy_catalog(source, out.driver_name);
+  return out;
+}
+
+Migration open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
+                         const std::string& target) {
+  Migration out;
+  out.source = open_source(globals, source, target.empty() && source_driver.empty() ? globals.driver : source_driver);
+  out.graph = open_legacy(source, out.source.driver_name);
+  if (target.empty()) {
+    out.target_root = source;
+    out.target_fd = open_root(source);
+    out.target_driver_name = out.source.driver_name;
+  } else {
+    Globals there = globals;
+    there.root = target;
+    out.target_root = target;
+    if (exists_at(AT_FDCWD, target)) refuse_if_engine_runs(open_root(target).get());
+    out.target_made = make_target(target);
+    out.target_fd = open_root(target);
+    out.target_driver_name = choose_driver(globals.driver, environment("STORAGE_DRIVER"),
+                                           held_drivers(target, out.target_fd.get()), [&] { return best_driver(target); });
+    out.own_target_driver = open_driver(out.target_driver_name, there);
+  }
+  out.target_metadata = open_metadata(out.target_root, out.target_driver_name);
+  return out;
+}
+
+RootScan scan_of(const std::string& root, const Globals& globals) {
+  RootScan scan = as_named_by_user([&] { return scan_root(root, {globals.jobs, true}); });
+  if (!globals.driver.empty()) std::erase_if(scan.drivers, [&](const DriverScan& one) { return one.name != globals.driver; });
+  return scan;
+}
+
+std::vector<DriverReport> probe_drivers(const Globals& globals) {
+  std::vector<HeldDriver> held;
+  if (const auto root = try_open_at(AT_FDCWD, globals.root, O_RDONLY | O_DIRECTORY)) held = held_drivers(globals.root, root->get());
+  std::vector<DriverReport> out;
+  for (const auto& known : kDrivers) {
+    const auto found = std::find_if(held.begin(), held.end(), [&](const HeldDriver& one) { return one.name == known.name; });
+    out.push_back({known.name, known.open(globals.root, {})->probe(), found == held.end() ? 0 : found->images});
+  }
+  return out;
+}
+
 LayerStore layers_of(const Store& store, const Globals& globals, Progress& progress) {
   const auto root = std::make_shared<Fd>(dup_fd(store.root_fd.get()));
   return {*store.driver, *store.metadata, globals.jobs, progress, [root] { refuse_if_engine_runs(root->get()); }};
+}
+
+namespace {
+
+std::string legacy_driver(const std::string& root, const std::string& named) {
+  const auto drivers = legacy_drivers(root);
+  if (drivers.empty())
+    throw UserError(Errc::unsupported, "migrating '" + printable(root) + "': it has no graph/ of Docker 0.7 to 1.9; 'cairn scan' says what it is");
+  if (!named.empty() && std::find(drivers.begin(), drivers.end(), named) == drivers.end())
+    throw UserError(Errc::not_found, "migrating '" + printable(root) + "': it holds nothing of the driver '" + printable(named) + "'");
+  std::vector<HeldDriver> held;
+  for (const auto& name : drivers) {
+    std::vector<Damage> ignored;
+    held.push_back({name, open_legacy_catalog(root, name)->images(&ignored).size(), 0, 0});
+  }
+  return choose_driver(named, "", held, [&] { return drivers.front(); });
+}
+
+std::filesystem::path without_trailing_slash(const std::string& path) {
+  const std::filesystem::path out(path);
+  return out.has_filename() ? out : out.parent_path();
+}
+
+Store open_legacy_store(const Globals& globals, const std::string& driver) {
+  Store store;
+  store.root = without_trailing_slash(globals.root);
+  store.driver_name = driver;
+  store.root_fd = open_root(globals.root);
+  store.driver = open_driver(driver, globals);
+  store.metadata = open_metadata(store.root, driver);
+  store.catalog = open_legacy_catalog(store.root, driver);
+  return store;
+}
+
+Store open_target(const Globals& globals, bool dry_run) {
+  if (!dry_run) ensure_dir_at(AT_FDCWD, globals.root, 0711);
+  Store store;
+  store.root = without_trailing_slash(globals.root);
+  if (exists_at(AT_FDCWD, globals.root)) store.root_fd = open_root(globals.root);
+  store.driver_name = globals.driver.empty() ? best_driver(store.root) : globals.driver;
+  store.driver = open_driver(store.driver_name, globals);
+  store.metadata = open_metadata(store.root, store.driver_name);
+  store.catalog = open_catalog(store.root, store.driver_name);
+  return store;
+}
+
+}  // namespace
+
+MigrationSides open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
+                              const std::string& target, bool dry_run) {
+  const bool in_place = target.empty();
+  Globals of_source = globals, of_target = globals;
+  of_source.root = source;
+  of_target.root = in_place ? source : target;
+  const Fd exists = open_root(source);
+  const std::string driver = legacy_driver(source, in_place && source_driver.empty() ? globals.driver : source_driver);
+  if (in_place && !globals.driver.empty() && globals.driver != driver)
+    throw UserError(Errc::invalid, "migrating in place: the driver stays " + driver + "; for " + printable(globals.driver) + " migrate --to another root");
+  if (in_place) of_target.driver = driver;
+  MigrationSides sides{open_legacy(without_trailing_slash(source), driver), open_legacy_store(of_source, driver), open_target(of_target, dry_run)};
+  if (const auto holder = engine_holding(sides.source.root_fd.get()); holder && !in_place)
+    warn("an engine (" + holder->program + ", pid " + std::to_string(holder->pid) + ") has the source open; what it changes meanwhile may be missed");
+  if (!dry_run) refuse_if_engine_runs(sides.target.root_fd.get());
+  return sides;
+}
+
+MigrationSource MigrationSides::migration_source() const { return {source.root, *graph, *source.driver}; }
+
+MigrationTarget MigrationSides::migration_target() const {
+  const auto root = std::make_shared<Fd>(target.root_fd ? dup_fd(target.root_fd.get()) : Fd());
+  return {target.root, *target.driver, *target.metadata, [root] { refuse_if_engine_runs(root->get()); }};
 }
 
 }  // namespace cairn

@@ -10,7 +10,7 @@
 
 namespace cairn {
 
-static std::atomic<bool> debugging{false};
+static std::atomic<LogLevel> log_level{LogLevel::info};
 
 bool is_terminal(int fd) { return ::isatty(fd) == 1; }
 
@@ -36,12 +36,18 @@ static void write_to_stderr(const std::string& line) {
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
+void say(std::string_view text) { write_to_stderr(std::string(text)); }
+
 void complain(std::string_view text) { write_to_stderr("cairn: " + std::string(text) + "\n"); }
 
-void debug(const std::string& line) {
-  if (debugging) write_to_stderr("cairn: debug: " + line + "\n");
+void set_log_level(LogLevel level) { log_level = level; }
+
+void warn(const std::string& line) {
+  if (log_level.load() >= LogLevel::warn) complain("warning: " + line);
 }
 
-void enable_debug(bool on) { debugging = on; }
+void debug(const std::string& line) {
+  if (log_level.load() >= LogLevel::debug) complain("debug: " + line);
+}
 
 }  // namespace cairn

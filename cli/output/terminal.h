@@ -18,9 +18,13 @@ struct OutputClosed {};
 void print(std::string_view text);           // stdout, all of it. Throws OutputClosed, or Errc::io
 void complain(std::string_view text);        // "cairn: text" on stderr, in one write(2); never throws
 
-// Lines for whoever follows what cairn does; on stderr with --debug.
-void debug(const std::string& line);
-void enable_debug(bool on);
+void say(std::string_view text);             // stderr, as it is; never throws
+
+// What --log-level lets through besides errors, which always are.
+enum class LogLevel { error, warn, info, debug };
+void set_log_level(LogLevel level);
+void warn(const std::string& line);          // "cairn: warning: line"
+void debug(const std::string& line);         // "cairn: debug: line"
 
 class StdoutSink : public ByteSink {
  public:

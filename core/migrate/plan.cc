@@ -78,20 +78,27 @@ static void plan_space(const MigrationSource& source, const MigrationTarget& tar
                                     std::to_string(plan.bytes_free) + " free; choose a larger one, or the source's own");
 }
 
+// The target, or what is there of the way to it.
+static Fd nearest_directory(const std::filesystem::path& path) {
+  for (std::filesystem::path at = std::filesystem::absolute(path);; at = at.parent_path())
+    if (auto fd = try_open_at(AT_FDCWD, at.string(), O_RDONLY | O_DIRECTORY)) return std::move(*fd);
+}
+
 MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarget& target, const MigrateOptions& options) {
-  const Fd root = open_dir(target.root.string());
-  if (!options.in_place) check_target(source, target, root);
+  const bool there = exists_at(AT_FDCWD, target.root.string());
+  const Fd root = there ? open_dir(target.root.string()) : nearest_directory(target.root);
+  if (!options.in_place && there) check_target(source, target, root);
   const Selection selection = select(source.graph, options);
   MigrationPlan plan;
   for (const auto& damage : source.graph.damage())
     if (damage.kind != "container-image-missing") plan.damage.push_back(damage);  // engines allowed that: see the container
   plan.damage.insert(plan.damage.end(), selection.damage.begin(), selection.damage.end());
-  plan_images(target, selection, read_mapping(root.get()), plan);
+  plan_images(target, selection, there ? read_mapping(root.get()) : std::map<std::string, ImageId>(), plan);
   for (const LegacyContainer* container : selection.containers) {
-    const bool there = target.metadata.layers().find_mount(container->id).has_value();
+    const bool done = target.metadata.layers().find_mount(container->id).has_value();
     const bool imageless = source.graph.image(container->image) == nullptr && !container->image.empty();
     plan.containers.push_back({container->id, container->name, "",
-                               imageless ? "skipped" : !container->error.empty() ? "failed" : there ? "exists" : "planned",
+                               imageless ? "skipped" : !container->error.empty() ? "failed" : done ? "exists" : "planned",
                                imageless ? "its image " + container->image + " was removed while it used it" : container->error});
   }
   if (options.containers && !options.in_place) plan.volumes = legacy_volumes(source);
