@@ -227,8 +227,13 @@ std::optional<std::vector<ArchiveItem>> read_oci_layout(const Archive& archive, 
   Walk walk(archive, platform);
   for (const auto& [name, entries] : groups) {
     std::vector<Descriptor> found;
-    for (const auto& entry : entries)
-      items.attempt(name.empty() ? entry.digest : name, [&] { walk.collect(entry, found); });
+    for (const auto& entry : entries) {
+      items.attempt(name.empty() ? entry.digest : name, [&] {
+        std::vector<Descriptor> more;
+        walk.collect(entry, more);
+        std::move(more.begin(), more.end(), std::back_inserter(found));
+      });
+    }
     items.attempt(name.empty() ? "index.json" : name, [&] {
       found = walk.best(std::move(found));
       if (!name.empty() && found.size() > 1) found.resize(1);

@@ -31,12 +31,12 @@ struct FindCase {
   std::string reference;
   int want;  // index, -1 for none
 };
-class FindImage : public testing::TestWithParam<FindCase> {};
-TEST_P(FindImage, ByNameOrId) {
+class ImageLookup : public testing::TestWithParam<FindCase> {};
+TEST_P(ImageLookup, ByNameOrId) {
   const auto* got = find_image(kImages, GetParam().reference);
   EXPECT_EQ(got == nullptr ? -1 : static_cast<int>(got - kImages.data()), GetParam().want);
 }
-INSTANTIATE_TEST_SUITE_P(, FindImage,
+INSTANTIATE_TEST_SUITE_P(, ImageLookup,
                          testing::Values(FindCase{"name", "busybox", 0}, FindCase{"tag", "busybox:1", 0},
                                          FindCase{"canonical_name", "docker.io/library/busybox:1", 0},
                                          FindCase{"digest", "busybox@sha256:" + hex('9'), 0},
