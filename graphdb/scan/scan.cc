@@ -115,9 +115,9 @@ static std::vector<std::string> find_hints(int root_fd, const RootScan& scan) {
   if (std::any_of(old_volumes.begin(), old_volumes.end(),
                   [&](const auto& name) { return is_hex64(name) && exists_at(root_fd, "vfs/dir/" + name); }))
     hints.push_back("vfs/dir holds data of volumes, whatever the driver: it must not be deleted");
-  const auto blobs = try_open_dir(root_fd, "containerd/daemon/io.containerd.content.v1.content/blobs/sha256");
-  if (blobs && !list_dir(blobs->get()).empty())
-    hints.push_back("containerd/ holds images of its own store (Docker 29 and later), which are not read");
+  const auto snapshots = try_open_dir(root_fd, "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots");
+  if (snapshots && !list_dir(snapshots->get()).empty())
+    hints.push_back("containerd/ holds layers of its own image store (Docker 29 and later), which are not read");
   return hints;
 }
 

@@ -191,10 +191,12 @@ TEST(ScanHints, TellWhatElseLiesThere) {
   root.image(kA);
   fs::create_directories(root.path() / "231072.231072/image");
   fs::create_directories(root.path() / "1.5");
+  fs::create_directories(root.path() / "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/1");
   root.put("volumes/" + kB + "/config.json", "{}");
   fs::create_directories(root.path() / "vfs/dir" / kB);
   const auto hints = scan(root.path()).hints;
-  ASSERT_THAT(hints, SizeIs(2));
+  ASSERT_THAT(hints, SizeIs(3));
+  EXPECT_THAT(hints[2], HasSubstr("containerd/"));
   EXPECT_THAT(hints[0], HasSubstr("'231072.231072'"));
   EXPECT_THAT(hints[1], HasSubstr("must not be deleted"));
 }
