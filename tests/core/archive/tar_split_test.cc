@@ -413,6 +413,44 @@ TEST(Reassembly, PassesOtherErrorsOn) {
   }
 }
 
+// ---- what Docker itself wrote ----
+
+// The stream as file entries with the bytes between them; how those are cut into segments is no property of it.
+std::vector<std::string> outline(const std::string& lines) {
+  std::vector<std::string> out(1);
+  for (const auto& entry : read_entries(lines)) {
+    if (entry.kind == TarSplitEntry::Kind::segment) {
+      out.back() += entry.payload;
+    } else {
+      out.push_back(entry.name + " " + std::to_string(entry.size) + " " + base64(entry.payload));
+      out.emplace_back();
+    }
+  }
+  return out;
+}
+
+TEST(DockersTarSplit, GivesTheLayerAndOursIsTheSame) {
+  const TempDir dir;
+  run(dir.path().string(), "tar -xzf " CAIRN_FIXTURES "/tiny-1.9.1-vfs-after-1.10.3.tar.gz");
+  const auto root = dir / "docker";
+  size_t layers = 0;
+  for (const auto& layer : std::filesystem::directory_iterator(root / "image/vfs/layerdb/sha256")) {
+    const auto packed = open_at(AT_FDCWD, (layer.path() / "tar-split.json.gz").string(), O_RDONLY);
+    const std::string lines = read_all(*decompress(read_from(dup_fd(packed.get()))), 64 << 20);
+    const auto files = root / "vfs/dir" / read_file(layer.path() / "cache-id");
+    const auto source = read_from(lines);
+    StringSink tar;
+    const int64_t size = reassemble(
+        *source,
+        [&](const std::string& name) { return read_from(open_at(AT_FDCWD, (files / name).string(), O_RDONLY)); }, tar);
+    EXPECT_EQ(Digest::of(tar.text).str(), read_file(layer.path() / "diff"));
+    EXPECT_EQ(std::to_string(size), read_file(layer.path() / "size"));
+    EXPECT_EQ(outline(split(tar.text)), outline(lines));
+    ++layers;
+  }
+  EXPECT_EQ(layers, 11u);
+}
+
 // ---- reading ----
 
 TEST(TarSplitReader, ReadsWhatTheWriterWrites) {
