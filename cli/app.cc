@@ -9,14 +9,17 @@
 
 #include "cli/commands.h"
 #include "cli/globals.h"
+#include "cli/help.h"
 #include "cli/output/terminal.h"
 #include "core/util/workers.h"
 
 namespace cairn {
 
+// In the order of --help.
 static constexpr AddCommand all_commands[] = {
-    images_command, history_command, inspect_command, ps_command,     apply_command, mount_command,   umount_command, create_command,
-    rm_command,     ls_command,      cat_command,     cp_command,     export_command, diff_command, changes_command,
+    scan_command,   migrate_command, images_command, history_command, inspect_command, ps_command, df_command,
+    load_command,   apply_command,   create_command, mount_command,   umount_command,  rm_command, ls_command,
+    cat_command,    cp_command,      export_command, diff_command,    changes_command, drivers_command,
 };
 
 namespace {
@@ -25,20 +28,6 @@ namespace {
 struct Given {
   std::string progress = "auto", log_level = "info";
   bool debug = false;
-};
-
-class HelpFormatter : public CLI::Formatter {
- public:
-  HelpFormatter() {
-    column_width(34);
-    label("OPTIONS", "FLAGS");
-    label("SUBCOMMAND", "COMMAND");
-    label("SUBCOMMANDS", "COMMANDS");
-  }
-  std::string make_footer(const CLI::App* app) const override {
-    const std::string footer = app->get_footer();
-    return footer.empty() ? footer : "\n" + footer + "\n";
-  }
 };
 
 }  // namespace
@@ -69,7 +58,7 @@ static void add_globals(CLI::App& program, Globals& globals, Given& given) {
       ->type_name("L")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();
-  program.set_version_flag("-v,-V,--version", std::string("cairn ") + CAIRN_VERSION);
+  program.set_version_flag("-v,-V,--version", std::string("cairn ") + CAIRN_VERSION, "The version of this program");
 }
 
 static void check_globals(Globals& globals, const Given& given) {
@@ -82,12 +71,16 @@ static void check_globals(Globals& globals, const Given& given) {
   globals.progress = given.progress == "plain"  ? ProgressStyle::plain
                      : given.progress == "none" ? ProgressStyle::none
                                                 : ProgressStyle::automatic;
-  enable_debug(given.debug || given.log_level == "debug");
+  const std::string level = given.debug ? "debug" : given.log_level;
+  set_log_level(level == "debug"   ? LogLevel::debug
+                : level == "warn"  ? LogLevel::warn
+                : level == "error" ? LogLevel::error
+                                   : LogLevel::info);
 }
 
 static std::unique_ptr<CLI::App> make_program() {
   auto program = std::make_unique<CLI::App>(
-      "Reads, writes, checks and migrates the image and layer storage of a Docker host, without a daemon.", "cairn");
+      "Reads, writes, checks and migrates the image and layer storage of a Docker host, without a daemon", "cairn");
   program->formatter(std::make_shared<HelpFormatter>());
   program->set_help_flag("-h,--help", "This text");
   program->require_subcommand(1, 1);

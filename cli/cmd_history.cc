@@ -101,7 +101,7 @@ Exit run(const Flags& flags, const Globals& globals) {
 Command history_command(CLI::App& program, const Globals& globals) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* app = program.add_subcommand("history", "Show how images came to be, newest step first");
-  app->add_flag("-H,--human,!--no-human", flags->human, "Sizes and dates for people; --human=false gives bytes and RFC 3339")
+  app->add_flag("-H,--human", flags->human, "Sizes and dates for people; --human=false gives bytes and RFC 3339")
       ->capture_default_str();
   app->add_flag("-q,--quiet", flags->quiet, "Only image IDs");
   app->add_flag("--no-trunc", flags->no_trunc, "Whole IDs and commands");

@@ -86,7 +86,8 @@ Exit run(const Flags& flags, const Globals& globals) {
   progress.reset();                            // bars are gone before anything else is written
   const MigrationOutcome outcome(report);
   say(outcome, flags, globals);
-  if (flags.remove_source) remove_source(source, target, report);
+  if (flags.remove_source && report.complete()) remove_source(source, target, report);
+  if (flags.remove_source && !report.complete()) complain("the source is kept, as not everything was migrated");
   return outcome.exit();
 }
 

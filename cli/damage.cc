@@ -19,9 +19,9 @@ Json json_of(const Damage& damage) {
 
 void warn_of(const std::vector<Damage>& damage) {
   static constexpr size_t shown = 5;
-  for (size_t i = 0; i < std::min(shown, damage.size()); ++i) complain("warning: " + describe(damage[i]));
+  for (size_t i = 0; i < std::min(shown, damage.size()); ++i) warn(describe(damage[i]));
   if (damage.size() > shown)
-    complain(fmt::format("warning: {} more damaged things; 'cairn scan' lists them", damage.size() - shown));
+    warn(fmt::format("{} more damaged things; 'cairn scan' lists them", damage.size() - shown));
 }
 
 }  // namespace cairn

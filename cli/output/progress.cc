@@ -66,12 +66,12 @@ class PlainProgress : public Progress {
   void total(uint64_t, uint64_t) override {}
   void advance(uint64_t) override {}
   void item_done() override {}
-  void warn(const std::string& line) override { complain("warning: " + line); }
+  void warn(const std::string& line) override { cairn::warn(line); }
 };
 
 class QuietProgress : public NoProgress {
  public:
-  void warn(const std::string& line) override { complain("warning: " + line); }
+  void warn(const std::string& line) override { cairn::warn(line); }
 };
 
 class BarProgress : public Progress {
@@ -115,7 +115,8 @@ class BarProgress : public Progress {
   }
   void warn(const std::string& line) override {
     const std::lock_guard lock(mutex_);
-    show(wipe() + "cairn: warning: " + line + "\n");
+    show(wipe());
+    cairn::warn(line);
   }
 
  private:

@@ -1,0 +1,44 @@
+#include "cli/commands.h"
+#include "cli/output/json.h"
+#include "cli/output/table.h"
+#include "cli/output/terminal.h"
+#include "cli/wiring.h"
+
+namespace cairn {
+
+static bool usable(const DriverStatus& status) { return status.readable && status.writable && status.mountable; }
+static std::string yes_or_no(bool yes) { return yes ? "yes" : "no"; }
+
+static Exit run_drivers(const Globals& globals) {
+  const auto reports = probe_drivers(globals);
+  Json document = Json::array();
+  std::vector<Row> rows{{"DRIVER", "USABLE", "READ", "WRITE", "MOUNT", "IMAGES", "WHY NOT"}};
+  for (const auto& [name, status, images] : reports) {
+    document.push_back({{"name", name},
+                        {"usable", usable(status)},
+                        {"readable", status.readable},
+                        {"writable", status.writable},
+                        {"mountable", status.mountable},
+                        {"images", images},
+                        {"why_not", text_or_null(status.why_not)},
+                        {"remedy", text_or_null(status.remedy)}});
+    rows.push_back({name, yes_or_no(usable(status)), yes_or_no(status.readable), yes_or_no(status.writable),
+                    yes_or_no(status.mountable), std::to_string(images), printable(status.why_not, 1000)});
+    if (!status.remedy.empty()) rows.back().back() += "; " + printable(status.remedy, 1000);
+  }
+  print(globals.json ? json_document(document) : format_table(rows));
+  return Exit::done;
+}
+
+Command drivers_command(CLI::App& program, const Globals& globals) {
+  CLI::App* app = program.add_subcommand("drivers", "Tell of each storage driver whether it works here, why not, and what would help");
+  app->footer(
+      "Drivers are tried where the root is, as that depends on its file system. IMAGES is what the root holds of each.\n"
+      "With --json: an array of objects with name, usable, readable, writable, mountable, images, why_not and remedy.\n\n"
+      "Examples:\n"
+      "  cairn drivers\n"
+      "  cairn --root /srv/docker drivers --json");
+  return {app, [&globals] { return run_drivers(globals); }};
+}
+
+}  // namespace cairn
