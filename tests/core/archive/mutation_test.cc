@@ -227,7 +227,7 @@ TEST(Mutation, TarSplitReaderEndsWithEntriesOrAnError) {
     TarSplitReader reader(*source);
     uint64_t payload = 0;
     for (TarSplitEntry entry; reader.next(entry);) payload += entry.payload.size() + entry.name.size();
-    ASSERT_LE(payload, lines.size());
+    ASSERT_LE(payload, 3 * lines.size());  // a byte that is no UTF-8 becomes U+FFFD, which has three
   });
 }
 
