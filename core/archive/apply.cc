@@ -21,9 +21,9 @@ namespace cairn {
 namespace {
 
 constexpr std::string_view kWhiteout = ".wh.";
-constexpr std::string_view kWhiteoutMeta = ".wh..wh.";           // at the root: aufs' own files
+constexpr std::string_view kWhiteoutMeta = ".wh..wh.";  // at the root: aufs' own files
 constexpr std::string_view kPseudoLinks = ".wh..wh.plnk";
-constexpr std::string_view kOpaque = ".wh..opq";                 // after kWhiteout
+constexpr std::string_view kOpaque = ".wh..opq";  // after kWhiteout
 
 bool leaves_root(const std::string& cleaned) { return cleaned == ".." || cleaned.starts_with("../"); }
 
@@ -58,7 +58,8 @@ Attributes attributes_of(const TarEntry& entry) {
   return {entry.uid, entry.gid, entry.mode & 07777, bounded(atime), bounded(entry.mtime), &entry.xattrs};
 }
 
-// Files of aufs' .wh..wh.plnk/, kept in a directory of an unguessable name until the layer's hard links to them are made.
+// Files of aufs' .wh..wh.plnk/, kept in a directory of an unguessable name until the layer's hard links to them are
+// made.
 class PseudoLinks {
  public:
   explicit PseudoLinks(int root_fd) : root_fd_(root_fd) {}
@@ -107,7 +108,10 @@ struct Note {
 class LayerApplier {
  public:
   LayerApplier(TarReader& tar, DiffTarget& target)
-      : tar_(tar), target_(target), root_(target.root_fd()), pseudo_links_(root_),
+      : tar_(tar),
+        target_(target),
+        root_(target.root_fd()),
+        pseudo_links_(root_),
         dirs_(root_, [this](const std::string& path) { note_implied(path); }) {}
   Applied run();
 
@@ -140,7 +144,7 @@ class LayerApplier {
   Creation creation_;
   PseudoLinks pseudo_links_;
   std::map<std::string, Note> notes_;
-  bool any_gone_ = false;                              // some note may be hidden or a link
+  bool any_gone_ = false;  // some note may be hidden or a link
   Applied applied_;
   LayerDirs dirs_;
 };
@@ -169,15 +173,19 @@ void LayerApplier::unpack(const TarEntry& entry) {
   if (name.starts_with(kWhiteout)) return whiteout(folder_of(path), name.substr(kWhiteout.size()));
   if (entry.type == TarType::other)
     throw Error(Errc::invalid, "unhandled tar entry type '" + printable({&entry.type_flag, 1}) + "'");
-  if (entry.uid == UINT32_MAX || entry.gid == UINT32_MAX)       // chown(2) would leave the owner as it is
+  if (entry.uid == UINT32_MAX || entry.gid == UINT32_MAX)  // chown(2) would leave the owner as it is
     throw Error(Errc::invalid, "its owner is " + std::to_string(UINT32_MAX) + ": no such id can exist");
   if (path == ".") return put_root(entry);
   const auto dir = dirs_.open_or_make(folder_of(path));
   switch (entry.type) {
-    case TarType::directory: return put_directory(entry, *dir, name);
-    case TarType::file: return put_file(entry, *dir, name);
-    case TarType::hard_link: return put_link(entry, *dir, name);
-    default: return put_node(entry, *dir, name);
+    case TarType::directory:
+      return put_directory(entry, *dir, name);
+    case TarType::file:
+      return put_file(entry, *dir, name);
+    case TarType::hard_link:
+      return put_link(entry, *dir, name);
+    default:
+      return put_node(entry, *dir, name);
   }
 }
 
@@ -187,8 +195,8 @@ std::optional<struct stat> LayerApplier::remove(const LayerDir& dir, const std::
   const auto st = stat_at(dir.fd.get(), name);
   if (st && (S_ISDIR(st->st_mode) || S_ISLNK(st->st_mode))) {
     remove_tree_at(dir.fd.get(), name);
-    dirs_.forget();                                    // `dir` itself is its caller's to keep alive
-    notes_.erase(notes_.lower_bound(path + "/"), notes_.lower_bound(path + "0"));   // '0' follows '/'
+    dirs_.forget();  // `dir` itself is its caller's to keep alive
+    notes_.erase(notes_.lower_bound(path + "/"), notes_.lower_bound(path + "0"));  // '0' follows '/'
   } else if (st && ::unlinkat(dir.fd.get(), name.c_str(), 0) != 0) {
     throw_errno("removing what the layer had there");
   }
@@ -212,14 +220,16 @@ bool LayerApplier::gone(const std::string& path) const {
   if (root != notes_.end() && root->second.opaque) return true;
   for (size_t end = path.find('/');; end = path.find('/', end + 1)) {
     const auto found = notes_.find(path.substr(0, end));
-    if (found != notes_.end() && (found->second.hidden || (found->second.opaque && end != std::string::npos))) return true;
+    if (found != notes_.end() && (found->second.hidden || (found->second.opaque && end != std::string::npos)))
+      return true;
     if (end == std::string::npos) return false;
   }
 }
 
 void LayerApplier::note_implied(const std::string& path) {
   Note& note = notes_[path];
-  if (note.link) throw Error(Errc::invalid, "'" + printable(path) + "' on the way to it is a hard link, not a directory");
+  if (note.link)
+    throw Error(Errc::invalid, "'" + printable(path) + "' on the way to it is a hard link, not a directory");
   // Where a hidden name becomes a directory again, it has nothing to do with the parent's.
   note.opaque = std::exchange(note.hidden, false) || note.opaque;
   note.implied = !note.opaque;
@@ -233,7 +243,7 @@ void LayerApplier::whiteout(const std::string& folder, const std::string& name) 
   if (name.empty() || name == "." || name == "..") throw Error(Errc::invalid, "it is a whiteout of no name");
   std::string resolved;
   auto dir = dirs_.open_existing(folder, &resolved);
-  if (!dir && gone(resolved)) return;                  // nothing below it shows anyway
+  if (!dir && gone(resolved)) return;  // nothing below it shows anyway
   if (!dir) dir = dirs_.open_or_make(folder);
   remove(*dir, name);
   notes_[dir->child(name)].hidden = true;
@@ -263,7 +273,7 @@ void LayerApplier::put_root(const TarEntry& entry) {
 void LayerApplier::put_directory(const TarEntry& entry, const LayerDir& dir, const std::string& name) {
   const std::string path = dir.child(name);
   const Attributes wanted = attributes_of(entry);
-  bool alone = settle(path);                           // the parent's directory of that name is gone
+  bool alone = settle(path);  // the parent's directory of that name is gone
   auto given = creation_.of(wanted.mode, true, dir.set_gid);
   const auto make = [&] { return ::mkdirat(dir.fd.get(), name.c_str(), wanted.mode & 01777); };
   if (make() != 0) {
@@ -354,7 +364,8 @@ void LayerApplier::put_link(const TarEntry& entry, const LayerDir& dir, const st
   if (cleaned == ".") throw Error(Errc::invalid, "it is a hard link to the root of the layer");
   if (cleaned.starts_with(kPseudoLinks)) {
     const std::string* kept = pseudo_links_.find(source);
-    if (kept == nullptr) throw Error(Errc::invalid, "invalid aufs hardlink: the layer has no '" + printable(cleaned) + "'");
+    if (kept == nullptr)
+      throw Error(Errc::invalid, "invalid aufs hardlink: the layer has no '" + printable(cleaned) + "'");
     create(dir, name, [&] { return ::linkat(pseudo_links_.dir(), kept->c_str(), dir.fd.get(), name.c_str(), 0); });
     return;
   }
@@ -367,8 +378,8 @@ void LayerApplier::put_link(const TarEntry& entry, const LayerDir& dir, const st
   link_parents_file(target, dir, name);
 }
 
-void LayerApplier::link_here(const TarEntry& entry, const LayerDir& from, const std::string& source, const struct stat& st,
-                             const LayerDir& dir, const std::string& name) {
+void LayerApplier::link_here(const TarEntry& entry, const LayerDir& from, const std::string& source,
+                             const struct stat& st, const LayerDir& dir, const std::string& name) {
   if (S_ISDIR(st.st_mode)) throw Error(Errc::invalid, "it is a hard link to a directory");
   create(dir, name, [&] { return ::linkat(from.fd.get(), source.c_str(), dir.fd.get(), name.c_str(), 0); });
   const Attributes wanted = attributes_of(entry);
@@ -382,7 +393,8 @@ void LayerApplier::link_here(const TarEntry& entry, const LayerDir& from, const 
 void LayerApplier::link_parents_file(const std::string& target, const LayerDir& dir, const std::string& name) {
   const auto known = notes_.find(target);
   const std::string source = known != notes_.end() && known->second.link ? *known->second.link : target;
-  if (gone(source)) throw Error(Errc::not_found, "the layer itself removes the hard link's target '" + printable(target) + "'");
+  if (gone(source))
+    throw Error(Errc::not_found, "the layer itself removes the hard link's target '" + printable(target) + "'");
   remove(dir, name);
   notes_[dir.child(name)].link = source;
   any_gone_ = true;
@@ -392,11 +404,12 @@ void LayerApplier::link_parents_file(const std::string& target, const LayerDir& 
 void LayerApplier::finish() {
   for (const auto& [path, note] : notes_) {
     if (!note.hidden && !note.opaque) continue;
-    while_doing([&] { return "hiding what parents have at '" + printable(path) + "'"; }, [&, &at = path, &what = note] {
-      const auto dir = dirs_.open_existing(what.hidden ? folder_of(at) : at);
-      if (!dir) throw Error(Errc::io, "its directory has vanished");
-      what.hidden ? target_.hide(dir->fd.get(), base_of(at)) : target_.make_opaque(dir->fd.get());
-    });
+    while_doing([&] { return "hiding what parents have at '" + printable(path) + "'"; },
+                [&, &at = path, &what = note] {
+                  const auto dir = dirs_.open_existing(what.hidden ? folder_of(at) : at);
+                  if (!dir) throw Error(Errc::io, "its directory has vanished");
+                  what.hidden ? target_.hide(dir->fd.get(), base_of(at)) : target_.make_opaque(dir->fd.get());
+                });
   }
   pseudo_links_.remove();
   for (const auto& [path, note] : notes_) {
@@ -417,7 +430,8 @@ Applied LayerApplier::report() {
     if (note.implied && !gone(path)) applied_.implied_dirs.push_back(path);
     if (!note.link) continue;
     if (gone(*note.link))
-      throw Error(Errc::invalid, "unpacking '" + printable(path) + "': the layer removes its hard link's target later on");
+      throw Error(Errc::invalid,
+                  "unpacking '" + printable(path) + "': the layer removes its hard link's target later on");
     applied_.links.push_back({path, *note.link});
   }
   return std::move(applied_);

@@ -1,5 +1,5 @@
-// Applies a layer tar to a DiffTarget with Docker's whiteout, opaque, hardlink and ordering rules (formats: drivers, 8.3),
-// and never outside it, whatever the tar says.
+// Applies a layer tar to a DiffTarget with Docker's whiteout, opaque, hardlink and ordering rules (formats:
+// drivers, 8.3), and never outside it, whatever the tar says.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,13 @@ namespace cairn {
 
 // A hard link whose target no entry of this layer made: LayerStore resolves it against the parents.
 struct DeferredLink {
-  std::string name, target;                           // cleaned paths
+  std::string name, target;  // cleaned paths
 };
 
 struct Applied {
-  int64_t content_bytes = 0;                          // sum of header sizes, skipped entries included
+  int64_t content_bytes = 0;  // sum of header sizes, skipped entries included
   uint64_t entries = 0;
-  std::vector<std::string> implied_dirs;              // made without an entry of their own; DiffTarget::finish completes them
+  std::vector<std::string> implied_dirs;  // made without an entry of their own; DiffTarget::finish completes them
   std::vector<DeferredLink> links;
 };
 
@@ -28,17 +28,17 @@ struct Applied {
 Applied apply_tar(TarReader& tar, DiffTarget& target);
 
 enum class Links {
-  none,      // copy: reflink where the file system can, else copy_file_range, else read and write
-  hard,      // reflink, else a hardlink to the source's inode, else copy: only for layers nobody ever writes to
+  none,  // copy: reflink where the file system can, else copy_file_range, else read and write
+  hard,  // reflink, else a hardlink to the source's inode, else copy: only for layers nobody ever writes to
 };
 struct Copied {
   uint64_t files_linked = 0, files_copied = 0;
-  uint64_t bytes_copied = 0;                          // read and written; reflinks and hardlinks count nothing
+  uint64_t bytes_copied = 0;  // read and written; reflinks and hardlinks count nothing
 };
 
 // Puts `changes` (of `tree` over its parent) into `target`: the same files, owners, modes, times, xattrs, devices and
-// hardlinks as `tree` shows; deletions become the target's whiteouts. Directories above a change must be among the changes
-// or in the target already. The target's root becomes like the tree's, unless it is to be left alone.
+// hardlinks as `tree` shows; deletions become the target's whiteouts. Directories above a change must be among the
+// changes or in the target already. The target's root becomes like the tree's, unless it is to be left alone.
 enum class Root { take, leave };
 Copied apply_tree(const Tree& tree, const std::vector<struct Change>& changes, DiffTarget& target, Links links,
                   Root root = Root::take);

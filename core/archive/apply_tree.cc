@@ -18,7 +18,10 @@ namespace {
 class TreeCopier {
  public:
   TreeCopier(const Tree& tree, DiffTarget& target, Links links)
-      : tree_(tree), target_(target), hardlink_(links == Links::hard), dirs_(target.root_fd(), [](const std::string&) {}) {}
+      : tree_(tree),
+        target_(target),
+        hardlink_(links == Links::hard),
+        dirs_(target.root_fd(), [](const std::string&) {}) {}
   Copied run(const std::vector<Change>& changes, Root root);
 
  private:
@@ -42,7 +45,7 @@ class TreeCopier {
   bool hardlink_, reflink_ = true;
   Creation creation_;
   LayerDirs dirs_;
-  std::map<Inode, std::string> first_names_;           // of inodes with several names
+  std::map<Inode, std::string> first_names_;  // of inodes with several names
   std::vector<DirTimes> dir_times_;
   Copied copied_;
 };
@@ -67,19 +70,20 @@ Copied TreeCopier::run(const std::vector<Change>& changes, Root root) {
   raise_descriptor_limit();
   for (const auto& change : changes) {
     check_interrupt();
-    while_doing([&] { return "copying '" + printable(change.path) + "'"; }, [&] {
-      const auto parts = path_components(change.path);
-      std::string path;
-      for (const auto& part : parts) path += (path.empty() ? "" : "/") + part;
-      if (path.empty()) return;
-      if (change.kind == ChangeKind::deleted) {
-        target_.hide(folder(path)->fd.get(), parts.back());
-        return;
-      }
-      const auto node = tree_.find(path);
-      if (!node) throw Error(Errc::not_found, "it is not in the tree");
-      put(*node, path);
-    });
+    while_doing([&] { return "copying '" + printable(change.path) + "'"; },
+                [&] {
+                  const auto parts = path_components(change.path);
+                  std::string path;
+                  for (const auto& part : parts) path += (path.empty() ? "" : "/") + part;
+                  if (path.empty()) return;
+                  if (change.kind == ChangeKind::deleted) {
+                    target_.hide(folder(path)->fd.get(), parts.back());
+                    return;
+                  }
+                  const auto node = tree_.find(path);
+                  if (!node) throw Error(Errc::not_found, "it is not in the tree");
+                  put(*node, path);
+                });
   }
   for (const auto& times : dir_times_) {
     const std::string name = base_of(times.path);
@@ -158,7 +162,7 @@ void TreeCopier::put_file(const TreeNode& node, const LayerDir& dir) {
   const bool cloned = reflink_ && node.st().st_size > 0 && reflink(from.get(), to.get());
   if (reflink_ && !cloned && node.st().st_size > 0) {
     reflink_ = false;
-    if (hardlink_) {                                   // the file on which that was found out
+    if (hardlink_) {  // the file on which that was found out
       if (::unlinkat(dir.fd.get(), node.name().c_str(), 0) != 0) throw_errno("removing an empty file");
       return link_to_source(node, dir) ? void() : put_file(node, dir);
     }

@@ -31,15 +31,15 @@ static std::string proc_path(const InodeRef& inode) {
 }
 
 void set_xattr(const InodeRef& inode, const std::string& name, const std::string& value) {
-  const int failed = inode.fd >= 0
-                         ? ::fsetxattr(inode.fd, name.c_str(), value.data(), value.size(), 0)
-                         : ::lsetxattr(proc_path(inode).c_str(), name.c_str(), value.data(), value.size(), 0);
+  const int failed = inode.fd >= 0 ? ::fsetxattr(inode.fd, name.c_str(), value.data(), value.size(), 0)
+                                   : ::lsetxattr(proc_path(inode).c_str(), name.c_str(), value.data(), value.size(), 0);
   if (failed == 0) return;
   const int err = errno;
-  if (name == "security.selinux") return;        // the kernel's policy decides, and without SELinux it means nothing
+  if (name == "security.selinux") return;  // the kernel's policy decides, and without SELinux it means nothing
   const std::string doing = "setting the xattr " + printable(name) + " of '" + printable(inode.name) + "'";
   if (err == EOPNOTSUPP)
-    throw Error(Errc::unsupported, doing + ": the file system of '" + printable(path_of(inode.fd >= 0 ? inode.fd : inode.dir_fd)) +
+    throw Error(Errc::unsupported, doing + ": the file system of '" +
+                                       printable(path_of(inode.fd >= 0 ? inode.fd : inode.dir_fd)) +
                                        "' has no such xattrs; use one that has (ext4, xfs, btrfs)");
   throw_errno(doing + " (" + std::to_string(value.size()) + " bytes)", err);
 }
@@ -55,7 +55,8 @@ static void set_owner(const InodeRef& inode, uid_t uid, gid_t gid) {
   const int failed = inode.fd >= 0 ? ::fchown(inode.fd, uid, gid)
                                    : ::fchownat(inode.dir_fd, inode.name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW);
   if (failed != 0)
-    throw_errno("setting the owner " + std::to_string(uid) + ":" + std::to_string(gid) + " of '" + printable(inode.name) + "'");
+    throw_errno("setting the owner " + std::to_string(uid) + ":" + std::to_string(gid) + " of '" +
+                printable(inode.name) + "'");
 }
 
 static void set_mode(const InodeRef& inode, mode_t mode) {
@@ -66,7 +67,7 @@ static void set_mode(const InodeRef& inode, mode_t mode) {
 
 void set_attributes(const InodeRef& inode, mode_t type, const Attributes& wanted, const Creation::Result& given) {
   const bool owner = !given.certain || given.uid != wanted.uid || given.gid != wanted.gid;
-  if (owner) set_owner(inode, wanted.uid, wanted.gid);   // first: it drops set-ID bits and capabilities
+  if (owner) set_owner(inode, wanted.uid, wanted.gid);  // first: it drops set-ID bits and capabilities
   bool mode = !given.certain || given.mode != wanted.mode || (owner && (wanted.mode & 06000) != 0);
   if (wanted.xattrs != nullptr) {
     for (const auto& [name, value] : *wanted.xattrs) {

@@ -1,5 +1,5 @@
-// Owner, xattrs, mode and times of a new inode, in the order that keeps all of them, and only where they differ from what
-// creation gave. Internal to core/archive.
+// Owner, xattrs, mode and times of a new inode, in the order that keeps all of them, and only where they differ from
+// what creation gave. Internal to core/archive.
 #pragma once
 
 #include <sys/stat.h>
@@ -13,7 +13,7 @@ namespace cairn {
 struct Attributes {
   uid_t uid = 0;
   gid_t gid = 0;
-  mode_t mode = 0;                                      // 07777
+  mode_t mode = 0;  // 07777
   timespec atime{}, mtime{};
   const std::map<std::string, std::string>* xattrs = nullptr;
 };
@@ -46,11 +46,11 @@ class Creation {
   mode_t umask_;
 };
 
-constexpr const char* kDefaultAcl = "system.posix_acl_default";   // would change what is made below: set it at the end
+constexpr const char* kDefaultAcl = "system.posix_acl_default";  // would change what is made below: set it at the end
 
 // Times are left alone for directories: what is still to be put into them would change them.
-// xattrs of overlay itself (trusted.overlay.*, user.overlay.*) are dropped: they would forge its marks. A default ACL is
-// left out. Throws Errc::unsupported where the file system has no such xattrs.
+// xattrs of overlay itself (trusted.overlay.*, user.overlay.*) are dropped: they would forge its marks. A default ACL
+// is left out. Throws Errc::unsupported where the file system has no such xattrs.
 void set_attributes(const InodeRef& inode, mode_t type, const Attributes& wanted, const Creation::Result& given);
 void set_times(const InodeRef& inode, const timespec& atime, const timespec& mtime);
 void set_xattr(const InodeRef& inode, const std::string& name, const std::string& value);

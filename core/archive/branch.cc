@@ -32,7 +32,8 @@ template <typename Get>
 std::string xattr_value(const char* name, Get&& get) {
   char value[4096];
   const ssize_t n = get(name, value, sizeof value);
-  if (n < 0 && errno == ERANGE) throw Error(Errc::corrupt, "reading a layer: the xattr " + std::string(name) + " is too long");
+  if (n < 0 && errno == ERANGE)
+    throw Error(Errc::corrupt, "reading a layer: the xattr " + std::string(name) + " is too long");
   return n < 0 ? std::string() : std::string(value, static_cast<size_t>(n));
 }
 
@@ -44,9 +45,12 @@ OverlayMarks read_marks(std::string_view names, bool user_marks, Get&& get) {
     const std::string name(names.substr(0, names.find('\0')));
     names.remove_prefix(std::min(names.size(), name.size() + 1));
     std::string_view mark = name;
-    if (mark.starts_with("trusted.overlay.")) mark.remove_prefix(16);
-    else if (user_marks && mark.starts_with("user.overlay.")) mark.remove_prefix(13);
-    else continue;
+    if (mark.starts_with("trusted.overlay."))
+      mark.remove_prefix(16);
+    else if (user_marks && mark.starts_with("user.overlay."))
+      mark.remove_prefix(13);
+    else
+      continue;
     if (mark == "opaque") {
       const std::string value = xattr_value(name.c_str(), get);
       marks.opaque = marks.opaque || value == "y";
@@ -82,7 +86,7 @@ void raise_descriptor_limit() {
     rlimit limit;
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
     limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);      // where it fails, a deep tree fails with EMFILE
+    ::setrlimit(RLIMIT_NOFILE, &limit);  // where it fails, a deep tree fails with EMFILE
   });
 }
 
@@ -99,10 +103,12 @@ OverlayMarks marks_of_dir(int fd, bool user_marks) {
 
 OverlayMarks marks_of_file(int dir_fd, const std::string& name, bool user_marks) {
   const std::string path = "/proc/self/fd/" + std::to_string(dir_fd) + "/" + name;
-  const std::string names = xattr_names([&](char* into, size_t size) { return ::llistxattr(path.c_str(), into, size); });
+  const std::string names =
+      xattr_names([&](char* into, size_t size) { return ::llistxattr(path.c_str(), into, size); });
   if (names.empty()) return {};
-  return read_marks(names, user_marks,
-                    [&](const char* xattr, char* into, size_t size) { return ::lgetxattr(path.c_str(), xattr, into, size); });
+  return read_marks(names, user_marks, [&](const char* xattr, char* into, size_t size) {
+    return ::lgetxattr(path.c_str(), xattr, into, size);
+  });
 }
 
 int open_untouched(int dir_fd, const char* name, int flags) noexcept {
@@ -148,7 +154,7 @@ void LowerLookup::redirect_component(size_t after, const std::string& to) {
   bool bad = !to.starts_with('/') && to.find('/') != std::string::npos;
   std::string path;
   if (to.starts_with('/')) {
-    stop_ = false;                           // an opaque directory on the old path says nothing about the new one
+    stop_ = false;  // an opaque directory on the old path says nothing about the new one
     from_roots_ = true;
   } else {
     for (size_t i = 0; i < index; ++i) path += old[i] + "/";
@@ -158,7 +164,9 @@ void LowerLookup::redirect_component(size_t after, const std::string& to) {
   const auto parts = components_of(path);
   bad = bad || parts.size() <= after || path.size() > (64 << 10);
   for (const auto& part : parts) bad = bad || part == "." || part == ".." || part.find('\0') != std::string::npos;
-  if (bad) throw Error(Errc::corrupt, "following the overlay redirect '" + printable(to) + "': it is not a path inside a layer");
+  if (bad)
+    throw Error(Errc::corrupt,
+                "following the overlay redirect '" + printable(to) + "': it is not a path inside a layer");
   path_ = path;
 }
 
@@ -180,7 +188,7 @@ std::optional<BranchDir> LowerLookup::walk(const BranchDir& base, const std::vec
     OverlayMarks marks;
     auto next = open_branch_dir(dir, parts[i], marks);
     if (!next) {
-      stop_ = stop_ || errno != ENOENT;      // a whiteout or a file: nothing below it shows
+      stop_ = stop_ || errno != ENOENT;  // a whiteout or a file: nothing below it shows
       return std::nullopt;
     }
     dir = std::move(*next);

@@ -1,5 +1,5 @@
-// One directory of one branch of a Tree, and the marks by which overlay and aufs branches say what is gone or elsewhere.
-// Internal to core/archive.
+// One directory of one branch of a Tree, and the marks by which overlay and aufs branches say what is gone or
+// elsewhere. Internal to core/archive.
 #pragma once
 
 #include <sys/stat.h>
@@ -17,10 +17,10 @@ namespace cairn {
 struct BranchDir {
   std::shared_ptr<const Fd> fd;
   WhiteoutStyle style = WhiteoutStyle::none;
-  bool user_marks = false;        // a user namespace's store: overlay marks are user.overlay.*, too
-  bool xattr_whiteouts = false;   // zero-size files with overlay.whiteout are whiteouts (Linux 6.7)
-  bool impure = false;            // may hold files that were copied up, so perhaps without their data (metacopy)
-  uint16_t branch = 0;            // from the top
+  bool user_marks = false;       // a user namespace's store: overlay marks are user.overlay.*, too
+  bool xattr_whiteouts = false;  // zero-size files with overlay.whiteout are whiteouts (Linux 6.7)
+  bool impure = false;           // may hold files that were copied up, so perhaps without their data (metacopy)
+  uint16_t branch = 0;           // from the top
   dev_t dev = 0;
   ino_t ino = 0;
 
@@ -39,7 +39,7 @@ struct BranchRoots {
 struct BranchStack {
   std::shared_ptr<const BranchRoots> roots;
   std::vector<BranchDir> dirs;
-  mutable std::atomic_flag listed;          // the descriptors' own read positions are used up
+  mutable std::atomic_flag listed;  // the descriptors' own read positions are used up
 };
 
 // What a directory's or a file's own xattrs say about it.
@@ -49,7 +49,7 @@ struct OverlayMarks {
 };
 OverlayMarks marks_of_dir(int fd, bool user_marks);
 OverlayMarks marks_of_file(int dir_fd, const std::string& name, bool user_marks);
-bool is_overlay_private(const std::string& xattr) noexcept;      // trusted.overlay.*, user.overlay.*
+bool is_overlay_private(const std::string& xattr) noexcept;  // trusted.overlay.*, user.overlay.*
 
 // A Tree of many branches keeps (depth x branches) directories open: the soft limit goes to the hard one, once.
 void raise_descriptor_limit();
@@ -60,7 +60,7 @@ int open_untouched(int dir_fd, const char* name, int flags) noexcept;
 // `name` in `above`, which must be a directory; reads its marks. ENOENT and "not a directory": nullopt and errno.
 std::optional<BranchDir> open_branch_dir(const BranchDir& above, const std::string& name, OverlayMarks& marks);
 
-bool has_aufs_whiteout(const BranchDir& dir, const std::string& name);     // .wh.NAME
+bool has_aufs_whiteout(const BranchDir& dir, const std::string& name);  // .wh.NAME
 bool is_whiteout(const BranchDir& dir, const std::string& name, const struct stat& st);
 
 // Finds what lower branches have for a name of `parent` that an upper branch redirected (overlay), as the kernel does:
@@ -70,13 +70,13 @@ class LowerLookup {
   LowerLookup(const BranchStack& parent, std::string name, uint16_t after_branch)
       : parent_(parent), path_(std::move(name)), after_(after_branch) {}
   void redirect(const std::string& to);
-  std::optional<BranchDir> next_dir();                 // call until nullopt
+  std::optional<BranchDir> next_dir();  // call until nullopt
   struct File {
     std::shared_ptr<const Fd> dir;
     std::string name;
     struct stat st;
   };
-  std::optional<File> data_file();                     // the regular file that holds the data
+  std::optional<File> data_file();  // the regular file that holds the data
 
  private:
   const BranchDir* next_base();

@@ -9,7 +9,7 @@
 namespace cairn {
 namespace {
 
-constexpr int kMaxDepth = 4096;                        // PATH_MAX allows half of it
+constexpr int kMaxDepth = 4096;  // PATH_MAX allows half of it
 
 struct Inode {
   dev_t dev;
@@ -48,7 +48,9 @@ class Comparison {
 
  private:
   bool differ(const TreeNode& now, const TreeNode& before) const;
-  bool forced(const std::string& path) const { return options_.forced != nullptr && options_.forced->contains(path.substr(1)); }
+  bool forced(const std::string& path) const {
+    return options_.forced != nullptr && options_.forced->contains(path.substr(1));
+  }
   bool forced_below(const std::string& path) const;
   void add_all(const TreeNode& node, const std::string& path, int depth);
   bool compare_children(const TreeNode& now, const TreeNode& before, const std::string& path, int depth);
@@ -61,21 +63,22 @@ class Comparison {
   // One name of an inode that has several, in the tree or in its parent.
   struct Name {
     std::string path;
-    std::optional<Inode> before;                       // the parent's inode of that name
+    std::optional<Inode> before;  // the parent's inode of that name
     bool changed;
   };
   struct Group {
-    nlink_t links = 0;                                 // as the inode counts them
+    nlink_t links = 0;  // as the inode counts them
     std::vector<Name> names;
   };
   const CompareOptions& options_;
   std::vector<Change> changes_;
   std::map<Inode, Group> groups_;
-  std::vector<std::string> pruned_;                    // directories that were not compared: both trees show the same
+  std::vector<std::string> pruned_;  // directories that were not compared: both trees show the same
 };
 
 void check_depth(int depth, const std::string& path) {
-  if (depth > kMaxDepth) throw Error(Errc::unsupported, "comparing '" + printable(path) + "': directories are nested too deeply");
+  if (depth > kMaxDepth)
+    throw Error(Errc::unsupported, "comparing '" + printable(path) + "': directories are nested too deeply");
 }
 
 bool Comparison::differ(const TreeNode& now, const TreeNode& before) const {
@@ -128,8 +131,10 @@ bool Comparison::compare(const TreeNode& now, const TreeNode& before, const std:
   }
   changed = changed || differ(now, before);
   bool below = false;
-  if (now.is_dir() && before.is_dir()) below = compare_children(now, before, path, depth + 1);
-  else if (now.is_dir()) add_all(now, path, depth + 1);
+  if (now.is_dir() && before.is_dir())
+    below = compare_children(now, before, path, depth + 1);
+  else if (now.is_dir())
+    add_all(now, path, depth + 1);
   note_names(now, &before, path, changed);
   if (changed || below) changes_.push_back({ChangeKind::modified, path});
   return changed || below;
@@ -174,8 +179,8 @@ void Comparison::find_names(const TreeNode& node, const std::string& path, int d
   }
 }
 
-// A file that is written anew comes with all its names, or they would fall apart; and names that share an inode now, but
-// did not before (or the other way round), are written anew.
+// A file that is written anew comes with all its names, or they would fall apart; and names that share an inode now,
+// but did not before (or the other way round), are written anew.
 void Comparison::complete_groups(const Tree& tree) {
   const auto changed = [](const Name& name) { return name.changed; };
   const bool incomplete = std::any_of(groups_.begin(), groups_.end(), [&](const auto& group) {
@@ -186,7 +191,7 @@ void Comparison::complete_groups(const Tree& tree) {
     for (const auto& path : pruned_)
       if (const auto node = tree.find(path)) find_names(*node, path, 0);
 
-  std::map<Inode, size_t> groups_of_before;            // in how many groups now are the unchanged names of an old inode
+  std::map<Inode, size_t> groups_of_before;  // in how many groups now are the unchanged names of an old inode
   for (auto& [inode, group] : groups_) {
     std::set<Inode> before;
     const bool rewritten = std::any_of(group.names.begin(), group.names.end(), changed);
@@ -223,7 +228,8 @@ std::vector<Change> Comparison::run(const Tree& tree, const Tree& parent) {
     for (const auto& child : parent.root().children()) changes_.push_back({ChangeKind::deleted, "/" + child.name()});
   } else if (parent.empty()) {
     add_all(tree.root(), "", 0);
-  } else if (const TreeNode now = tree.root(), before = parent.root(); !now.same_source(before) || options_.forced != nullptr) {
+  } else if (const TreeNode now = tree.root(), before = parent.root();
+             !now.same_source(before) || options_.forced != nullptr) {
     compare_children(now, before, "", 0);
     const size_t compared = changes_.size();
     if (options_.rule == Compare::exact) complete_groups(tree);

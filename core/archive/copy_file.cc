@@ -17,8 +17,15 @@ namespace cairn {
 bool reflink(int from, int to) {
   if (::ioctl(to, FICLONE, from) == 0) return true;
   switch (errno) {
-    case EOPNOTSUPP: case ENOTTY: case EXDEV: case EINVAL: case ENOSYS: case EPERM: return false;
-    default: throw_errno("sharing the blocks of '" + printable(path_of(from)) + "'");
+    case EOPNOTSUPP:
+    case ENOTTY:
+    case EXDEV:
+    case EINVAL:
+    case ENOSYS:
+    case EPERM:
+      return false;
+    default:
+      throw_errno("sharing the blocks of '" + printable(path_of(from)) + "'");
   }
 }
 
@@ -34,7 +41,7 @@ static off_t copy_range(int from, int to, off_t at, off_t end) {
     const ssize_t n = ::copy_file_range(from, &in, to, &out, static_cast<size_t>(std::min(end - at, kStep)), 0);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == ENOSPC) throw_errno("copying '" + printable(path_of(from)) + "'");
-    if (n <= 0) break;                          // across file systems, or a file that only read(2) can read
+    if (n <= 0) break;  // across file systems, or a file that only read(2) can read
     at += n;
     check_interrupt();
   }
@@ -64,7 +71,7 @@ uint64_t copy_content(int from, int to, off_t size) {
   off_t end = 0;
   for (off_t at = 0; at < size; at = end) {
     at = ::lseek(from, at, SEEK_DATA);
-    if (at < 0 && errno == ENXIO) break;        // the rest is a hole
+    if (at < 0 && errno == ENXIO) break;  // the rest is a hole
     if (at < 0) throw_errno("reading '" + printable(path_of(from)) + "'");
     end = ::lseek(from, at, SEEK_HOLE);
     if (end < 0) throw_errno("reading '" + printable(path_of(from)) + "'");

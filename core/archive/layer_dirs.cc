@@ -11,8 +11,8 @@
 
 namespace cairn {
 
-static constexpr size_t kKeptOpen = 32;          // per generation: parents of where a walk of a tree is now
-static constexpr int kMaxLinks = 40;             // as the kernel
+static constexpr size_t kKeptOpen = 32;  // per generation: parents of where a walk of a tree is now
+static constexpr int kMaxLinks = 40;     // as the kernel
 static constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 std::vector<std::string> path_components(std::string_view path) {

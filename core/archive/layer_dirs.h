@@ -1,5 +1,5 @@
-// The directories of a layer in the making, opened by untrusted paths: symbolic links made by the layer are followed, but
-// only inside its root, component by component with O_NOFOLLOW. Internal to core/archive.
+// The directories of a layer in the making, opened by untrusted paths: symbolic links made by the layer are followed,
+// but only inside its root, component by component with O_NOFOLLOW. Internal to core/archive.
 #pragma once
 
 #include <functional>
@@ -15,15 +15,16 @@ namespace cairn {
 
 struct LayerDir {
   Fd fd;
-  std::string path;               // cleaned, without symbolic links; "." for the root
-  bool set_gid = false;           // what is made in it inherits its group
+  std::string path;      // cleaned, without symbolic links; "." for the root
+  bool set_gid = false;  // what is made in it inherits its group
   std::string child(const std::string& name) const { return path == "." ? name : path + "/" + name; }
 };
 
 class LayerDirs {
  public:
   // `made` is called with the path of each directory that open_or_make() makes (0755).
-  LayerDirs(int root_fd, std::function<void(const std::string& path)> made) : root_fd_(root_fd), made_(std::move(made)) {}
+  LayerDirs(int root_fd, std::function<void(const std::string& path)> made)
+      : root_fd_(root_fd), made_(std::move(made)) {}
 
   // The directory `path` (cleaned). A file in the way, or more than 40 links: Errc::invalid. Valid until forget().
   std::shared_ptr<const LayerDir> open_or_make(const std::string& path);
@@ -47,8 +48,8 @@ class LayerDirs {
   std::unordered_map<std::string, std::shared_ptr<const LayerDir>> recent_, older_;
 };
 
-std::vector<std::string> path_components(std::string_view path);    // without empty ones and "."
-std::string folder_of(const std::string& path);                     // "." for a name of one component
+std::vector<std::string> path_components(std::string_view path);  // without empty ones and "."
+std::string folder_of(const std::string& path);                   // "." for a name of one component
 std::string base_of(const std::string& path);
 
 }  // namespace cairn

@@ -19,9 +19,9 @@ namespace cairn {
 struct TreeNode::Data {
   std::string name;
   struct stat st {};
-  std::shared_ptr<const BranchStack> parent;           // null for the root
-  std::vector<uint16_t> places;                        // indices into parent->dirs that have it, uppermost first
-  std::optional<LowerLookup::File> data;               // overlay metacopy: where the content is
+  std::shared_ptr<const BranchStack> parent;  // null for the root
+  std::vector<uint16_t> places;               // indices into parent->dirs that have it, uppermost first
+  std::optional<LowerLookup::File> data;      // overlay metacopy: where the content is
   bool metacopy = false;
   mutable std::atomic<std::weak_ptr<const BranchStack>> opened;
   std::shared_ptr<const BranchStack> root_stack;
@@ -34,9 +34,9 @@ namespace {
 
 // A name as one branch lists it. `whiteout`: the branch says by a name of its own (aufs) that it is gone.
 struct Listed {
-  uint32_t at;                                         // in Listing::text
+  uint32_t at;  // in Listing::text
   uint16_t length, place;
-  unsigned char type;                                  // DT_*
+  unsigned char type;  // DT_*
   bool whiteout;
 };
 struct Listing {
@@ -45,7 +45,7 @@ struct Listing {
   std::string_view name(const Listed& entry) const { return std::string_view(text).substr(entry.at, entry.length); }
 };
 
-struct KernelDirent {                                  // getdents64(2)
+struct KernelDirent {  // getdents64(2)
   uint64_t ino;
   int64_t offset;
   uint16_t record_length;
@@ -57,12 +57,14 @@ void add_name(Listing& into, std::string_view name, WhiteoutStyle style, uint16_
   bool whiteout = false;
   if (style == WhiteoutStyle::aufs && name.starts_with(".wh.")) {
     name.remove_prefix(4);
-    if (name.starts_with(".wh.") || name.empty()) return;     // .wh..wh..opq and the branch's own files
+    if (name.starts_with(".wh.") || name.empty()) return;  // .wh..wh..opq and the branch's own files
     whiteout = true;
   }
-  into.names.push_back({static_cast<uint32_t>(into.text.size()), static_cast<uint16_t>(name.size()), place, type, whiteout});
+  into.names.push_back(
+      {static_cast<uint32_t>(into.text.size()), static_cast<uint16_t>(name.size()), place, type, whiteout});
   into.text += name;
-  if (into.text.size() > UINT32_MAX - 2 * NAME_MAX) throw Error(Errc::unsupported, "listing a directory: too many names");
+  if (into.text.size() > UINT32_MAX - 2 * NAME_MAX)
+    throw Error(Errc::unsupported, "listing a directory: too many names");
 }
 
 void list_branch(Listing& into, const BranchDir& dir, uint16_t place, bool own_descriptor) {
@@ -103,7 +105,8 @@ std::optional<struct stat> stat_in(const BranchDir& dir, const std::string& name
   throw_errno("reading the status of '" + printable(path_of(dir.fd->get()) + "/" + name, 4096) + "'");
 }
 
-// Content copied up without its data keeps its size and allocates nothing; the directory says that it may hold such files.
+// Content copied up without its data keeps its size and allocates nothing; the directory says that it may hold such
+// files.
 void resolve_metacopy(TreeNode::Data& node) {
   const BranchDir& dir = node.place(0);
   if (dir.style != WhiteoutStyle::overlay || !S_ISREG(node.st.st_mode) || node.st.st_size == 0) return;
@@ -135,7 +138,7 @@ std::optional<TreeNode> merge(const std::shared_ptr<const BranchStack>& stack, s
       }
     } else {
       const auto st = stat_in(dir, name);
-      if (!st) continue;                               // gone since it was listed
+      if (!st) continue;  // gone since it was listed
       if (is_whiteout(dir, name, *st)) break;
       node->st = *st;
     }
@@ -195,7 +198,8 @@ std::vector<TreeNode> TreeNode::children() const {
   for (size_t i = 0, end; i < names.size(); i = end) {
     const std::string_view name = listing.name(names[i]);
     for (end = i + 1; end < names.size() && listing.name(names[end]) == name;) ++end;
-    if (auto node = merge(stack, std::string(name), std::span(names).subspan(i, end - i))) out.push_back(std::move(*node));
+    if (auto node = merge(stack, std::string(name), std::span(names).subspan(i, end - i)))
+      out.push_back(std::move(*node));
   }
   return out;
 }
@@ -220,7 +224,8 @@ std::optional<TreeNode> TreeNode::child(const std::string& name) const {
 Fd TreeNode::open_file() const {
   if (!S_ISREG(st().st_mode)) not_a(*this, "regular file");
   if (data_->metacopy && !data_->data)
-    throw Error(Errc::corrupt, "reading '" + printable(name()) + "': overlay says a lower layer has its content, but none has");
+    throw Error(Errc::corrupt,
+                "reading '" + printable(name()) + "': overlay says a lower layer has its content, but none has");
   const int dir = data_->data ? data_->data->dir->get() : source_dir();
   const std::string& file = data_->data ? data_->data->name : source_name();
   Fd fd(open_untouched(dir, file.c_str(), 0));
@@ -289,7 +294,7 @@ const std::string& TreeNode::source_name() const { return data_->name; }
 struct Tree::State {
   std::shared_ptr<const BranchStack> root;
   std::mutex mutex;
-  std::vector<TreeNode> last_found;                    // the directories of the last path, and what was found there
+  std::vector<TreeNode> last_found;  // the directories of the last path, and what was found there
 };
 
 static std::shared_ptr<const BranchRoots> open_roots(std::vector<Branch> branches, std::shared_ptr<void> keep_alive) {
@@ -298,7 +303,8 @@ static std::shared_ptr<const BranchRoots> open_roots(std::vector<Branch> branche
   for (auto& branch : branches) {
     struct stat st;
     if (::fstat(branch.root->get(), &st) != 0) throw_errno("reading the status of a layer's directory");
-    if (!S_ISDIR(st.st_mode)) throw Error(Errc::invalid, "reading a layer: '" + path_of(branch.root->get()) + "' is no directory");
+    if (!S_ISDIR(st.st_mode))
+      throw Error(Errc::invalid, "reading a layer: '" + path_of(branch.root->get()) + "' is no directory");
     BranchDir dir;
     dir.style = branch.style;
     dir.branch = static_cast<uint16_t>(roots->dirs.size());
@@ -322,7 +328,7 @@ Tree::Tree(std::vector<Branch> branches, std::shared_ptr<void> keep_alive) {
   raise_descriptor_limit();
   auto stack = std::make_shared<BranchStack>();
   stack->roots = open_roots(std::move(branches), std::move(keep_alive));
-  stack->listed.test_and_set();                        // the roots' descriptors belong to others as well
+  stack->listed.test_and_set();  // the roots' descriptors belong to others as well
   for (const auto& dir : stack->roots->dirs) {
     stack->dirs.push_back(dir);
     if (dir.style == WhiteoutStyle::aufs && has_aufs_whiteout(dir, ".wh..opq")) break;
@@ -335,7 +341,8 @@ TreeNode Tree::root() const {
   if (!state_) throw Error(Errc::not_found, "reading the root of a tree: it is empty");
   auto data = std::make_shared<TreeNode::Data>();
   data->root_stack = state_->root;
-  if (::fstat(state_->root->dirs[0].fd->get(), &data->st) != 0) throw_errno("reading the status of a layer's directory");
+  if (::fstat(state_->root->dirs[0].fd->get(), &data->st) != 0)
+    throw_errno("reading the status of a layer's directory");
   return TreeNode(std::move(data));
 }
 
@@ -343,7 +350,7 @@ namespace {
 
 // A path being resolved: what lies ahead, and the nodes from the root to where it is.
 struct Walk {
-  std::vector<std::string> ahead;                      // the next component is last
+  std::vector<std::string> ahead;  // the next component is last
   std::vector<TreeNode> at;
   int links = 0;
 
@@ -370,7 +377,7 @@ std::optional<TreeNode> Tree::find(const std::string& path, Last last) const {
   Walk walk;
   walk.push(path);
   walk.at.push_back(known.empty() ? root() : known[0]);
-  size_t shared = 1;                                   // walk.at[0..shared) are known[0..shared)
+  size_t shared = 1;  // walk.at[0..shared) are known[0..shared)
   const bool follow_last = last == Last::follow || path.ends_with('/');
   while (!walk.ahead.empty()) {
     const std::string part = std::move(walk.ahead.back());
@@ -391,7 +398,8 @@ std::optional<TreeNode> Tree::find(const std::string& path, Last last) const {
       shared += reuse ? 1 : 0;
       continue;
     }
-    if (++walk.links > 40) throw Error(Errc::invalid, "looking up '" + printable(path) + "': more than 40 symbolic links");
+    if (++walk.links > 40)
+      throw Error(Errc::invalid, "looking up '" + printable(path) + "': more than 40 symbolic links");
     const std::string target = next->link_target();
     if (target.starts_with('/')) {
       walk.at.erase(walk.at.begin() + 1, walk.at.end());

@@ -32,15 +32,15 @@ using Xattrs = std::map<std::string, std::string>;
 // One name in the merged tree. Cheap to copy; keeps the directories it needs open.
 class TreeNode {
  public:
-  const std::string& name() const;                    // "" for the root
-  const struct stat& st() const;                      // of the uppermost branch; st_size is logical (metacopy resolved)
+  const std::string& name() const;  // "" for the root
+  const struct stat& st() const;    // of the uppermost branch; st_size is logical (metacopy resolved)
   bool is_dir() const { return S_ISDIR(st().st_mode); }
 
-  std::vector<TreeNode> children() const;             // sorted bytewise; empty unless a directory
+  std::vector<TreeNode> children() const;  // sorted bytewise; empty unless a directory
   std::optional<TreeNode> child(const std::string& name) const;
-  Fd open_file() const;                               // regular files: O_RDONLY | O_NOFOLLOW of the data's inode
+  Fd open_file() const;  // regular files: O_RDONLY | O_NOFOLLOW of the data's inode
   std::string link_target() const;
-  Xattrs xattrs() const;                              // without the whiteout style's own (trusted.overlay.*)
+  Xattrs xattrs() const;  // without the whiteout style's own (trusted.overlay.*)
 
   // Both show the very same inode, and for directories the same branches below: nothing in them can differ.
   bool same_source(const TreeNode& other) const;
@@ -59,15 +59,16 @@ class TreeNode {
 
 class Tree {
  public:
-  Tree() = default;                                   // an empty tree (a root directory without entries)
+  Tree() = default;  // an empty tree (a root directory without entries)
   // Uppermost branch first. `keep_alive` is held as long as the tree and its nodes (a mount, say).
   explicit Tree(std::vector<Branch> branches, std::shared_ptr<void> keep_alive = {});
-  TreeNode root() const;                              // throws Errc::not_found for a Tree of no branches
+  TreeNode root() const;  // throws Errc::not_found for a Tree of no branches
   bool empty() const { return state_ == nullptr; }
 
-  // `path` inside the tree; ".." and absolute links stay inside it (RESOLVE_IN_ROOT); more than 40 links: Errc::invalid.
-  // The directories of the last path found stay open, so that a run of paths in byte order is cheap. Thread-safe.
-  enum class Last { follow, keep };                   // what to do when the last component is a symbolic link
+  // `path` inside the tree; ".." and absolute links stay inside it (RESOLVE_IN_ROOT); more than 40 links:
+  // Errc::invalid. The directories of the last path found stay open, so that a run of paths in byte order is cheap.
+  // Thread-safe.
+  enum class Last { follow, keep };  // what to do when the last component is a symbolic link
   std::optional<TreeNode> find(const std::string& path, Last last = Last::keep) const;
 
  private:

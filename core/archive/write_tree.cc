@@ -17,12 +17,18 @@ constexpr int kMaxDepth = 4096;
 
 TarType type_of(const struct stat& st) {
   switch (st.st_mode & S_IFMT) {
-    case S_IFDIR: return TarType::directory;
-    case S_IFLNK: return TarType::symlink;
-    case S_IFCHR: return TarType::char_device;
-    case S_IFBLK: return TarType::block_device;
-    case S_IFIFO: return TarType::fifo;
-    default: return TarType::file;
+    case S_IFDIR:
+      return TarType::directory;
+    case S_IFLNK:
+      return TarType::symlink;
+    case S_IFCHR:
+      return TarType::char_device;
+    case S_IFBLK:
+      return TarType::block_device;
+    case S_IFIFO:
+      return TarType::fifo;
+    default:
+      return TarType::file;
   }
 }
 
@@ -30,7 +36,7 @@ class TreeTar {
  public:
   explicit TreeTar(ByteSink& out) : tar_(out), buffer_(256 << 10) {}
 
-  void add(const TreeNode& node, const std::string& path);      // "a/b"
+  void add(const TreeNode& node, const std::string& path);  // "a/b"
   void add_below(const TreeNode& node, const std::string& path, int depth);
   void add_whiteout(const std::string& path);
   int64_t finish() {
@@ -64,7 +70,8 @@ TarEntry TreeTar::entry_of(const TreeNode& node, const std::string& path) {
     entry.device_minor = minor(st.st_rdev);
   }
   for (auto& [name, value] : node.xattrs())
-    if (name == "security.capability" || (name.starts_with("user.") && !is_overlay_private(name))) entry.xattrs.emplace(name, value);
+    if (name == "security.capability" || (name.starts_with("user.") && !is_overlay_private(name)))
+      entry.xattrs.emplace(name, value);
   if (entry.type == TarType::directory || st.st_nlink < 2) return entry;
   const auto [first, is_new] = first_names_.emplace(std::pair(st.st_dev, st.st_ino), path);
   if (is_new) return entry;
@@ -104,7 +111,7 @@ void TreeTar::add_below(const TreeNode& node, const std::string& path, int depth
 }
 
 void TreeTar::add_whiteout(const std::string& path) {
-  const size_t slash = path.rfind('/') + 1;                     // 0 if there is none
+  const size_t slash = path.rfind('/') + 1;  // 0 if there is none
   TarEntry entry;
   entry.name = path.substr(0, slash) + ".wh." + path.substr(slash);
   tar_.begin(entry);
@@ -122,11 +129,12 @@ int64_t write_diff(const Tree& tree, const std::vector<Change>& changes, ByteSin
       tar.add_whiteout(path);
       continue;
     }
-    while_doing([&] { return "packing '" + printable(change.path) + "'"; }, [&] {
-      const auto node = tree.find(path);
-      if (!node) throw Error(Errc::not_found, "it is not in the tree");
-      tar.add(*node, path);
-    });
+    while_doing([&] { return "packing '" + printable(change.path) + "'"; },
+                [&] {
+                  const auto node = tree.find(path);
+                  if (!node) throw Error(Errc::not_found, "it is not in the tree");
+                  tar.add(*node, path);
+                });
   }
   return tar.finish();
 }

@@ -12,10 +12,10 @@ namespace cairn::test {
 
 class FakeDiffTarget : public DiffTarget {
  public:
-  explicit FakeDiffTarget(const std::filesystem::path& directory);     // made if missing
+  explicit FakeDiffTarget(const std::filesystem::path& directory);  // made if missing
   int root_fd() const override { return root_.get(); }
-  void hide(int dir_fd, const std::string& name) override;             // char device 0/0
-  void make_opaque(int dir_fd) override;                               // trusted.overlay.opaque=y
+  void hide(int dir_fd, const std::string& name) override;  // char device 0/0
+  void make_opaque(int dir_fd) override;                    // trusted.overlay.opaque=y
   void finish(const std::optional<LayerId>&, const std::vector<std::string>&) override {}
 
  private:

@@ -73,7 +73,8 @@ TarBuilder& TarBuilder::add(const RawEntry& entry) {
     extended.type = 'x';
     tar_ += header_of(extended, records.size()) + padded(records);
   }
-  tar_ += header_of(entry, entry.size >= 0 ? static_cast<uint64_t>(entry.size) : entry.content.size()) + padded(entry.content);
+  tar_ += header_of(entry, entry.size >= 0 ? static_cast<uint64_t>(entry.size) : entry.content.size()) +
+          padded(entry.content);
   return *this;
 }
 

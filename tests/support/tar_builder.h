@@ -8,7 +8,7 @@
 namespace cairn::test {
 
 struct RawEntry {
-  std::string name{};                      // longer than 100 bytes: as a PAX record
+  std::string name{};  // longer than 100 bytes: as a PAX record
   char type = '0';
   std::string content{};
   std::string link{};
@@ -17,7 +17,7 @@ struct RawEntry {
   int64_t mtime = 1700000000;
   uint32_t major = 0, minor = 0;
   std::map<std::string, std::string> pax{};  // records of this entry ("SCHILY.xattr.user.a", "mtime", …)
-  int64_t size = -1;                       // of the header, where it is to differ from the content's
+  int64_t size = -1;                         // of the header, where it is to differ from the content's
   bool bad_checksum = false;
 };
 
@@ -29,8 +29,8 @@ class TarBuilder {
   TarBuilder& symlink(const std::string& name, const std::string& target);
   TarBuilder& link(const std::string& name, const std::string& target);
   TarBuilder& global(const std::map<std::string, std::string>& records);
-  TarBuilder& bytes(const std::string& raw);   // as they are
-  std::string str() const;                 // with two zero blocks
+  TarBuilder& bytes(const std::string& raw);  // as they are
+  std::string str() const;                    // with two zero blocks
   const std::string& unfinished() const { return tar_; }
 
  private:

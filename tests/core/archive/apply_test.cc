@@ -19,8 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::RawEntry;
-using test::TarBuilder;
 using test::read_file;
+using test::TarBuilder;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -74,7 +74,14 @@ TEST_F(ApplyTest, FilesDirectoriesLinksAndNodesWithAllTheirMetadata) {
       .add({.name = "d/plain", .content = "x", .mode = 0600})
       .add({.name = "d/sub", .type = '5', .mode = 0700})
       .add({.name = "d/link", .type = '2', .link = "../../nowhere", .uid = 9, .gid = 9, .mtime = 333})
-      .add({.name = "d/hard", .type = '1', .link = "./d/f", .mode = 04751, .uid = 1000, .gid = 3000000, .mtime = 1234567890, .pax = {{"mtime", "1234567890.123456789"}}})
+      .add({.name = "d/hard",
+            .type = '1',
+            .link = "./d/f",
+            .mode = 04751,
+            .uid = 1000,
+            .gid = 3000000,
+            .mtime = 1234567890,
+            .pax = {{"mtime", "1234567890.123456789"}}})
       .add({.name = "null", .type = '3', .mode = 0666, .major = 1, .minor = 3})
       .add({.name = "disk", .type = '4', .mode = 0660, .gid = 6, .major = 259, .minor = 1000})
       .add({.name = "pipe", .type = '6', .mode = 0622});
@@ -128,8 +135,10 @@ TEST_F(ApplyTest, CapabilitiesSurviveTheChangeOfOwner) {
 
 TEST_F(ApplyTest, XattrsThatForgeOverlaysMarksAreDropped) {
   RawEntry dir{.name = "d", .type = '5', .mode = 0755};
-  dir.pax = {{"SCHILY.xattr.trusted.overlay.opaque", "y"}, {"SCHILY.xattr.user.overlay.redirect", "/etc"},
-             {"SCHILY.xattr.trusted.other", "kept"}, {"SCHILY.xattr.security.selinux", ""}};
+  dir.pax = {{"SCHILY.xattr.trusted.overlay.opaque", "y"},
+             {"SCHILY.xattr.user.overlay.redirect", "/etc"},
+             {"SCHILY.xattr.trusted.other", "kept"},
+             {"SCHILY.xattr.security.selinux", ""}};
   apply(TarBuilder().add(dir));
   const auto xattrs = test::plain_tree(root_).find("d")->xattrs();
   EXPECT_THAT(xattrs, testing::Contains(std::pair("trusted.other", "kept")));
@@ -153,7 +162,10 @@ TEST_F(ApplyTest, XattrsTheFileSystemLacksAreAnErrorThatNamesThem) {
 
 TEST_F(ApplyTest, DefaultAclsDoNotLeakIntoWhatIsInTheDirectory) {
   // user::rwx group::r-x mask::--- other::---, as the kernel stores it
-  const std::string acl("\x02\x00\x00\x00\x01\x00\x07\x00\xff\xff\xff\xff\x04\x00\x05\x00\xff\xff\xff\xff\x20\x00\x00\x00\xff\xff\xff\xff", 28);
+  const std::string acl(
+      "\x02\x00\x00\x00\x01\x00\x07\x00\xff\xff\xff\xff\x04\x00\x05\x00\xff\xff\xff\xff\x20\x00\x00\x00\xff\xff\xff"
+      "\xff",
+      28);
   RawEntry dir{.name = "d", .type = '5', .mode = 0755};
   dir.pax = {{"SCHILY.xattr.system.posix_acl_default", acl}};
   try {
@@ -199,11 +211,19 @@ TEST_F(ApplyTest, EmptyLayerMakesNothing) {
 
 TEST_F(ApplyTest, LaterEntriesReplaceEarlierOnes) {
   apply(TarBuilder()
-            .file("f", "first, and longer").file("f", "second")
-            .dir("d").file("d/x").file("d", "a file now")
-            .dir("kept", 0700).file("kept/x").dir("kept", 0711)
-            .symlink("s", "f").file("s", "no link any more")
-            .file("n").dir("n").file("n/x"));
+            .file("f", "first, and longer")
+            .file("f", "second")
+            .dir("d")
+            .file("d/x")
+            .file("d", "a file now")
+            .dir("kept", 0700)
+            .file("kept/x")
+            .dir("kept", 0711)
+            .symlink("s", "f")
+            .file("s", "no link any more")
+            .file("n")
+            .dir("n")
+            .file("n/x"));
   EXPECT_EQ(read_file(root_ / "f"), "second");
   EXPECT_EQ(read_file(root_ / "d"), "a file now");
   EXPECT_TRUE(present(root_ / "kept/x"));
@@ -216,9 +236,20 @@ TEST_F(ApplyTest, LaterEntriesReplaceEarlierOnes) {
 
 TEST_F(ApplyTest, WhiteoutsHideAndRemoveWhatTheLayerPutBefore) {
   const Applied applied = apply(TarBuilder()
-                                    .file(".wh.gone").file("here").file(".wh.here").dir("d").file("d/x").file(".wh.d")
-                                    .file(".wh.again").file("again", "new").file(".wh.newdir").dir("newdir").file("newdir/x")
-                                    .file(".wh.made").file("made/by/child").file("sub/.wh..wh.odd"));
+                                    .file(".wh.gone")
+                                    .file("here")
+                                    .file(".wh.here")
+                                    .dir("d")
+                                    .file("d/x")
+                                    .file(".wh.d")
+                                    .file(".wh.again")
+                                    .file("again", "new")
+                                    .file(".wh.newdir")
+                                    .dir("newdir")
+                                    .file("newdir/x")
+                                    .file(".wh.made")
+                                    .file("made/by/child")
+                                    .file("sub/.wh..wh.odd"));
   EXPECT_TRUE(is_whiteout(root_ / "gone"));
   EXPECT_TRUE(is_whiteout(root_ / "here"));
   EXPECT_TRUE(is_whiteout(root_ / "d"));
@@ -231,7 +262,13 @@ TEST_F(ApplyTest, WhiteoutsHideAndRemoveWhatTheLayerPutBefore) {
 }
 
 TEST_F(ApplyTest, OpaqueMarkersKeepWhatTheLayerHas) {
-  apply(TarBuilder().dir("d").file("d/before").file("d/.wh..wh..opq").file("d/after").file("new/.wh..wh..opq").file(".wh..wh..opq"));
+  apply(TarBuilder()
+            .dir("d")
+            .file("d/before")
+            .file("d/.wh..wh..opq")
+            .file("d/after")
+            .file("new/.wh..wh..opq")
+            .file(".wh..wh..opq"));
   EXPECT_TRUE(is_opaque(root_ / "d"));
   EXPECT_TRUE(present(root_ / "d/before"));
   EXPECT_TRUE(present(root_ / "d/after"));
@@ -258,9 +295,13 @@ TEST_F(ApplyTest, WhiteoutOfALongName) {
 
 TEST_F(ApplyTest, AufsFilesAreNoContentAndPseudoLinksAreResolved) {
   const Applied applied = apply(TarBuilder()
-                                    .file(".wh..wh.aufs", "meta").dir(".wh..wh.plnk").add({.name = ".wh..wh.plnk/12.34", .content = "shared", .mode = 0640, .uid = 3})
-                                    .dir(".wh..wh.orph").file(".wh..wh.orph/x")
-                                    .link("a", ".wh..wh.plnk/12.34").link("d/b", "/.wh..wh.plnk/12.34"));
+                                    .file(".wh..wh.aufs", "meta")
+                                    .dir(".wh..wh.plnk")
+                                    .add({.name = ".wh..wh.plnk/12.34", .content = "shared", .mode = 0640, .uid = 3})
+                                    .dir(".wh..wh.orph")
+                                    .file(".wh..wh.orph/x")
+                                    .link("a", ".wh..wh.plnk/12.34")
+                                    .link("d/b", "/.wh..wh.plnk/12.34"));
   EXPECT_EQ(read_file(root_ / "a"), "shared");
   EXPECT_EQ(lstat_of(root_ / "a").st_mode & 07777, 0640u);
   EXPECT_EQ(lstat_of(root_ / "a").st_uid, 3u);
@@ -278,8 +319,13 @@ TEST_F(ApplyTest, NothingTemporaryRemainsAfterAnError) {
 
 TEST_F(ApplyTest, HardLinksToParentsAreReported) {
   const Applied applied = apply(TarBuilder()
-                                    .dir("d").link("d/new", "usr/bin/perl").link("second", "/d/new")
-                                    .link("replaced", "x").file("replaced").link("hidden", "x").file(".wh.hidden"));
+                                    .dir("d")
+                                    .link("d/new", "usr/bin/perl")
+                                    .link("second", "/d/new")
+                                    .link("replaced", "x")
+                                    .file("replaced")
+                                    .link("hidden", "x")
+                                    .file(".wh.hidden"));
   ASSERT_EQ(applied.links.size(), 2u);
   EXPECT_EQ(applied.links[0].name, "d/new");
   EXPECT_EQ(applied.links[0].target, "usr/bin/perl");
@@ -302,7 +348,9 @@ TEST_F(ApplyTest, HardLinksToDirectoriesAndThemselvesAreErrors) {
 }
 
 TEST_F(ApplyTest, HardLinkHeadersSetTheFilesMetadata) {
-  apply(TarBuilder().file("f", "x", 0644).add({.name = "l", .type = '1', .link = "f", .mode = 0600, .uid = 4, .mtime = 5}));
+  apply(TarBuilder()
+            .file("f", "x", 0644)
+            .add({.name = "l", .type = '1', .link = "f", .mode = 0600, .uid = 4, .mtime = 5}));
   EXPECT_EQ(lstat_of(root_ / "f").st_mode & 07777, 0600u);
   EXPECT_EQ(lstat_of(root_ / "f").st_uid, 4u);
   EXPECT_EQ(lstat_of(root_ / "f").st_mtim.tv_sec, 5);
@@ -310,7 +358,7 @@ TEST_F(ApplyTest, HardLinkHeadersSetTheFilesMetadata) {
 
 TEST_F(ApplyTest, SparseFilesKeepTheirHoles) {
   RawEntry sparse{.name = "GNUSparseFile.0/sparse", .content = "data"};
-  sparse.pax = {{"GNU.sparse.major", "0"}, {"GNU.sparse.minor", "1"}, {"GNU.sparse.name", "sparse"},
+  sparse.pax = {{"GNU.sparse.major", "0"},      {"GNU.sparse.minor", "1"},     {"GNU.sparse.name", "sparse"},
                 {"GNU.sparse.size", "8388608"}, {"GNU.sparse.numblocks", "1"}, {"GNU.sparse.map", "4194304,4"}};
   apply(TarBuilder().add(sparse));
   const auto st = lstat_of(root_ / "sparse");
@@ -377,14 +425,32 @@ TEST_F(ApplyTest, LongestPathsWork) {
 // P68: four layers over each other, each with its own kind of whiteout.
 TEST_F(ApplyTest, P68_CumulativeWhiteouts) {
   const std::vector<TarBuilder> layers = {
-      TarBuilder().file(".bar").file("bar/bax").file("bar/.baz").file("baz").file("foo/.abc").file("foo/.bcd/a").file("foo/cde/def")
-          .file("foo/cde/efg").file("foo/fgh").file("foobar"),
-      TarBuilder().file(".wh.baz").dir("bar").file("bar/.wh.bax").dir("foo").file("foo/.wh..wh..opq").file("foo/.abc").file("foo/.bcd/a").file("foo/cde/def"),
+      TarBuilder()
+          .file(".bar")
+          .file("bar/bax")
+          .file("bar/.baz")
+          .file("baz")
+          .file("foo/.abc")
+          .file("foo/.bcd/a")
+          .file("foo/cde/def")
+          .file("foo/cde/efg")
+          .file("foo/fgh")
+          .file("foobar"),
+      TarBuilder()
+          .file(".wh.baz")
+          .dir("bar")
+          .file("bar/.wh.bax")
+          .dir("foo")
+          .file("foo/.wh..wh..opq")
+          .file("foo/.abc")
+          .file("foo/.bcd/a")
+          .file("foo/cde/def"),
       TarBuilder().file(".wh..bar").file(".wh.foobar").dir("foo").file("foo/.wh.cde"),
       TarBuilder().dir("sub").file("sub/x").file("only").file("sub/.wh..wh..opq"),
   };
   const std::vector<std::vector<std::string>> want = {
-      {".bar", "bar", "bar/.baz", "bar/bax", "baz", "foo", "foo/.abc", "foo/.bcd", "foo/.bcd/a", "foo/cde", "foo/cde/def", "foo/cde/efg", "foo/fgh", "foobar"},
+      {".bar", "bar", "bar/.baz", "bar/bax", "baz", "foo", "foo/.abc", "foo/.bcd", "foo/.bcd/a", "foo/cde",
+       "foo/cde/def", "foo/cde/efg", "foo/fgh", "foobar"},
       {".bar", "bar", "bar/.baz", "foo", "foo/.abc", "foo/.bcd", "foo/.bcd/a", "foo/cde", "foo/cde/def", "foobar"},
       {"bar", "bar/.baz", "foo", "foo/.abc", "foo/.bcd", "foo/.bcd/a"},
       {"bar", "bar/.baz", "foo", "foo/.abc", "foo/.bcd", "foo/.bcd/a", "only", "sub", "sub/x"},
@@ -407,9 +473,11 @@ TEST_F(ApplyTest, P68_CumulativeWhiteouts) {
 class FullCopy {
  public:
   void begin_layer() { own_.clear(); }
-  bool is_directory(const std::string& path) const { return path.empty() || (all_.contains(path) && all_.at(path) == "/"); }
+  bool is_directory(const std::string& path) const {
+    return path.empty() || (all_.contains(path) && all_.at(path) == "/");
+  }
   bool has(const std::string& path) const { return all_.contains(path); }
-  bool can_hold(const std::string& path) const {       // nothing but directories above it
+  bool can_hold(const std::string& path) const {  // nothing but directories above it
     for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
       if (has(path.substr(0, slash)) && !is_directory(path.substr(0, slash))) return false;
     return true;
@@ -437,7 +505,7 @@ class FullCopy {
   const std::map<std::string, std::string>& all() const { return all_; }
 
  private:
-  std::map<std::string, std::string> all_;             // "/" for a directory, else the content
+  std::map<std::string, std::string> all_;  // "/" for a directory, else the content
   std::set<std::string> own_;
 };
 
@@ -453,7 +521,8 @@ TEST_P(RandomLayers, ShowWhatAFullCopyWouldHold) {
     model.begin_layer();
     for (int i = 0; i < 25; ++i) {
       std::string folder, name(1, static_cast<char>('a' + pick(3)));
-      for (int depth = pick(3); depth > 0; --depth) folder += (folder.empty() ? "" : "/") + std::string(1, static_cast<char>('a' + pick(3)));
+      for (int depth = pick(3); depth > 0; --depth)
+        folder += (folder.empty() ? "" : "/") + std::string(1, static_cast<char>('a' + pick(3)));
       const std::string path = folder.empty() ? name : folder + "/" + name;
       if (!model.can_hold(path + "/x") && pick(2) == 0) continue;
       if (!model.can_hold(path)) continue;
@@ -477,7 +546,8 @@ TEST_P(RandomLayers, ShowWhatAFullCopyWouldHold) {
     const Tree tree = test::overlay_tree(branches);
     std::map<std::string, std::string> shown;
     for (const auto& [path, text] : test::list_tree(tree))
-      if (!path.empty()) shown[path.substr(1)] = tree.find(path)->is_dir() ? "/" : read_all(*content_of(*tree.find(path)), 100);
+      if (!path.empty())
+        shown[path.substr(1)] = tree.find(path)->is_dir() ? "/" : read_all(*content_of(*tree.find(path)), 100);
     ASSERT_EQ(shown, model.all()) << "layer " << layer << ":" << log;
   }
 }

@@ -62,7 +62,8 @@ TEST_F(ApplyTreeTest, CopiesToAnotherFileSystem) {
   try {
     const test::TestMount tmpfs("tmpfs", "mode=0755", dir_ / "mnt");
     const Copied copied = copy_all(Links::hard, dir_ / "mnt/out");
-    EXPECT_THAT(test::differences(test::list_directory(dir_ / "mnt/out", kAll), test::list_directory(source_, kAll)), IsEmpty());
+    EXPECT_THAT(test::differences(test::list_directory(dir_ / "mnt/out", kAll), test::list_directory(source_, kAll)),
+                IsEmpty());
     EXPECT_EQ(copied.files_linked, 0u);
     EXPECT_GE(copied.bytes_copied, 3u << 20);
   } catch (const Error& e) {
@@ -78,7 +79,7 @@ TEST_F(ApplyTreeTest, HardLinksTheSourcesInodesWhereBlocksCannotBeShared) {
   EXPECT_EQ(copied.files_copied, 0u);
   EXPECT_GE(copied.files_linked, 1u);
   EXPECT_EQ(lstat_of(out_ / "d/f").st_ino, lstat_of(out_ / "other").st_ino);
-  const bool shared = lstat_of(out_ / "d/f").st_ino == lstat_of(source_ / "d/f").st_ino;   // else its blocks are
+  const bool shared = lstat_of(out_ / "d/f").st_ino == lstat_of(source_ / "d/f").st_ino;  // else its blocks are
   EXPECT_EQ(lstat_of(out_ / "d/f").st_nlink, shared ? 4u : 2u);
 }
 
@@ -114,7 +115,9 @@ TEST_F(ApplyTreeTest, InodesWithOverlaysMarksAreCopiedWithoutThem) {
 }
 
 TEST_F(ApplyTreeTest, HolesStayHoles) {
-  in_source("truncate -s 64M sparse; printf data | dd of=sparse bs=1 seek=33000000 conv=notrunc status=none; truncate -s 8M empty");
+  in_source(
+      "truncate -s 64M sparse; printf data | dd of=sparse bs=1 seek=33000000 conv=notrunc status=none; truncate -s 8M "
+      "empty");
   try {
     const test::TestMount tmpfs("tmpfs", "size=16m", dir_ / "mnt");
     for (const fs::path& out : {out_, dir_ / "mnt/out"}) {
@@ -132,7 +135,8 @@ TEST_F(ApplyTreeTest, SharesBlocksWhereTheFileSystemCan) {
   const std::string image = (dir_ / "xfs.img").string(), mnt = (dir_ / "mnt").string();
   fs::create_directories(mnt);
   try {
-    test::run("truncate -s 400M " + image + " && mkfs.xfs -q -m reflink=1 " + image + " && mount -o loop " + image + " " + mnt + " 2>/dev/null");
+    test::run("truncate -s 400M " + image + " && mkfs.xfs -q -m reflink=1 " + image + " && mount -o loop " + image +
+              " " + mnt + " 2>/dev/null");
   } catch (const std::exception& e) {
     GTEST_SKIP() << "no xfs on a loop device here: " << e.what();
   }
@@ -141,7 +145,8 @@ TEST_F(ApplyTreeTest, SharesBlocksWhereTheFileSystemCan) {
   test::RandomTree(9).make(source_);
   write_file(source_ / "big", std::string(3 << 20, 'b'));
   const Copied copied = copy_all(Links::hard, dir_ / "mnt/out");
-  const auto different = test::differences(test::list_directory(dir_ / "mnt/out", kAll), test::list_directory(source_, kAll));
+  const auto different =
+      test::differences(test::list_directory(dir_ / "mnt/out", kAll), test::list_directory(source_, kAll));
   const bool same_inode = lstat_of(dir_ / "mnt/out/big").st_ino == lstat_of(source_ / "big").st_ino;
   test::run("umount " + mnt);
   EXPECT_THAT(different, IsEmpty());
@@ -153,7 +158,8 @@ TEST_F(ApplyTreeTest, ErrorsNameThePath) {
   test::FakeDiffTarget target(out_);
   const Tree tree = test::plain_tree(source_);
   in_source("mkdir d; touch d/f");
-  for (const Change& change : {Change{ChangeKind::added, "/absent"}, Change{ChangeKind::added, "/d/f"}, Change{ChangeKind::deleted, "/d/x"}}) {
+  for (const Change& change :
+       {Change{ChangeKind::added, "/absent"}, Change{ChangeKind::added, "/d/f"}, Change{ChangeKind::deleted, "/d/x"}}) {
     try {
       apply_tree(tree, {change}, target, Links::none);
       FAIL() << change.path;

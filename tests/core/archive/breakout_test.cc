@@ -1,5 +1,6 @@
-// Layers that try to reach beyond their own directory. Each runs beside a victim, on the temporary directory's file system and
-// on a tmpfs; whatever becomes of the layer, the victim must stay as it is and nothing of it may show up in the layer.
+// Layers that try to reach beyond their own directory. Each runs beside a victim, on the temporary directory's file
+// system and on a tmpfs; whatever becomes of the layer, the victim must stay as it is and nothing of it may show up in
+// the layer.
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
@@ -45,7 +46,7 @@ struct Breakout {
   std::function<TarBuilder(const fs::path& outside)> layer;
   Want want;
   std::function<void(const Outcome&)> check = {};
-  std::function<TarBuilder()> base = {};               // the layer below
+  std::function<TarBuilder()> base = {};  // the layer below
 };
 
 void PrintTo(const Breakout& breakout, std::ostream* out) { *out << breakout.name; }
@@ -123,96 +124,164 @@ std::function<TarBuilder()> base(const TarBuilder& builder) {
 std::string case_name(const testing::TestParamInfo<Breakout>& info) { return info.param.name; }
 
 // P41, P65, P92, P93: names.
-INSTANTIATE_TEST_SUITE_P(Names, BreakoutTest, testing::Values(
-    Breakout{"DotDot", tar(TarBuilder().file("../victim/dotdot", "x")), Want::refused},
-    Breakout{"SlashDotDot", tar(TarBuilder().file("/../victim/slash-dotdot", "x")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.read("victim/slash-dotdot"), "x"); }},
-    Breakout{"ParentItself", tar(TarBuilder().file("..", "x")), Want::refused},
-    Breakout{"ParentAsDirectory", tar(TarBuilder().dir("../", 0777)), Want::refused},
-    Breakout{"ParentAsLink", tar(TarBuilder().symlink("..", "victim")), Want::refused},
-    Breakout{"Pwned", tar(TarBuilder().file("../pwned", "x")), Want::refused},
-    Breakout{"PwnedTwice", tar(TarBuilder().file("../../pwned", "x")), Want::refused},
-    Breakout{"HiddenInTheMiddle", tar(TarBuilder().file("a/b/../../../pwned", "x")), Want::refused},
-    Breakout{"AbsoluteName", tar(TarBuilder().file("/cairn-etc/passwd", "x")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.read("cairn-etc/passwd"), "x"); }},
-    Breakout{"AbsoluteNameOfTheVictim", [](const fs::path& outside) { return TarBuilder().file(outside / "victim/hello", "x"); },
-             Want::applied},
-    Breakout{"RootReplacedByALink", tar(TarBuilder().symlink(".", "../victim").file("hello", "x")), Want::refused},
-    Breakout{"EmptyNameAsLink", tar(TarBuilder().symlink("", "../victim").file("hello", "x")), Want::refused},
-    Breakout{"ZeroByteInName", [](const fs::path&) { return TarBuilder().add({.name = "x", .pax = {{"path", std::string("../victim\0x", 11)}}}); },
-             Want::refused}), case_name);
+INSTANTIATE_TEST_SUITE_P(
+    Names, BreakoutTest,
+    testing::Values(
+        Breakout{"DotDot", tar(TarBuilder().file("../victim/dotdot", "x")), Want::refused},
+        Breakout{"SlashDotDot", tar(TarBuilder().file("/../victim/slash-dotdot", "x")), Want::applied,
+                 [](const Outcome& out) { EXPECT_EQ(out.read("victim/slash-dotdot"), "x"); }},
+        Breakout{"ParentItself", tar(TarBuilder().file("..", "x")), Want::refused},
+        Breakout{"ParentAsDirectory", tar(TarBuilder().dir("../", 0777)), Want::refused},
+        Breakout{"ParentAsLink", tar(TarBuilder().symlink("..", "victim")), Want::refused},
+        Breakout{"Pwned", tar(TarBuilder().file("../pwned", "x")), Want::refused},
+        Breakout{"PwnedTwice", tar(TarBuilder().file("../../pwned", "x")), Want::refused},
+        Breakout{"HiddenInTheMiddle", tar(TarBuilder().file("a/b/../../../pwned", "x")), Want::refused},
+        Breakout{"AbsoluteName", tar(TarBuilder().file("/cairn-etc/passwd", "x")), Want::applied,
+                 [](const Outcome& out) { EXPECT_EQ(out.read("cairn-etc/passwd"), "x"); }},
+        Breakout{"AbsoluteNameOfTheVictim",
+                 [](const fs::path& outside) { return TarBuilder().file(outside / "victim/hello", "x"); },
+                 Want::applied},
+        Breakout{"RootReplacedByALink", tar(TarBuilder().symlink(".", "../victim").file("hello", "x")), Want::refused},
+        Breakout{"EmptyNameAsLink", tar(TarBuilder().symlink("", "../victim").file("hello", "x")), Want::refused},
+        Breakout{"ZeroByteInName",
+                 [](const fs::path&) {
+                   return TarBuilder().add({.name = "x", .pax = {{"path", std::string("../victim\0x", 11)}}});
+                 },
+                 Want::refused}),
+    case_name);
 
 // P43, P66: hard links; P93, P97, P98.
-INSTANTIATE_TEST_SUITE_P(HardLinks, BreakoutTest, testing::Values(
-    Breakout{"ToTheVictim", tar(TarBuilder().link("dotdot", "../victim/hello")), Want::refused},
-    Breakout{"ToTheVictimFromRoot", tar(TarBuilder().link("slash-dotdot", "/../victim/hello")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.applied.links.at(0).target, "victim/hello") << "of a parent layer"; }},
-    Breakout{"ThenWriteThrough", tar(TarBuilder().link("loophole", "../victim").file("loophole/hello", "x")), Want::refused},
-    Breakout{"ThenLinkThrough", tar(TarBuilder().link("loophole", "../victim").symlink("symlink", "loophole/hello")), Want::refused},
-    Breakout{"ThenHardLinkThrough", tar(TarBuilder().link("loophole", "../victim").link("hardlink", "loophole/hello")), Want::refused},
-    Breakout{"ThenReplace", tar(TarBuilder().link("loophole", "../victim").file("loophole", "x")), Want::refused},
-    Breakout{"SiblingWithTheSamePrefix", tar(TarBuilder().link("steal", "../dest-evil/hello")), Want::refused},
-    Breakout{"ThroughLinkToSibling", tar(TarBuilder().symlink("d", "../../dest-evil").link("steal", "d/hello").file("dest-evil/x")),
-             Want::either, [](const Outcome& out) { EXPECT_TRUE(out.applied.links.size() == 1 && out.applied.links[0].target == "dest-evil/hello"); }},
-    Breakout{"ToALinkNotItsTarget", tar(TarBuilder().symlink("symlink1", "regfile").link("symlink2", "symlink1").file("regfile", "x")),
-             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.read("symlink2"), "x"); }},
-    Breakout{"ToALinkOutOfTheLayerWithAnotherMode",
-             [](const fs::path& outside) {
-               RawEntry link{.name = "l", .type = '1', .link = "s", .mode = 0777, .uid = 7, .mtime = 1};
-               return TarBuilder().symlink("s", outside / "victim/hello").add(link);
-             },
-             Want::applied},
-    Breakout{"SourceThroughAbsoluteLink", tar(TarBuilder().dir("cairn-run").file("cairn-run/f", "x").dir("var").symlink("var/run", "/cairn-run").link("l", "var/run/f")),
-             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.inode("l"), out.inode("cairn-run/f")); }},
-    Breakout{"AbsoluteTargetIsInside", tar(TarBuilder().file("usr/bin/perl", "x").link("usr/bin/perlbug", "/usr/bin/perl")),
-             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.inode("usr/bin/perlbug"), out.inode("usr/bin/perl")); }}), case_name);
+INSTANTIATE_TEST_SUITE_P(
+    HardLinks, BreakoutTest,
+    testing::Values(
+        Breakout{"ToTheVictim", tar(TarBuilder().link("dotdot", "../victim/hello")), Want::refused},
+        Breakout{"ToTheVictimFromRoot", tar(TarBuilder().link("slash-dotdot", "/../victim/hello")), Want::applied,
+                 [](const Outcome& out) {
+                   EXPECT_EQ(out.applied.links.at(0).target, "victim/hello") << "of a parent layer";
+                 }},
+        Breakout{"ThenWriteThrough", tar(TarBuilder().link("loophole", "../victim").file("loophole/hello", "x")),
+                 Want::refused},
+        Breakout{"ThenLinkThrough",
+                 tar(TarBuilder().link("loophole", "../victim").symlink("symlink", "loophole/hello")), Want::refused},
+        Breakout{"ThenHardLinkThrough",
+                 tar(TarBuilder().link("loophole", "../victim").link("hardlink", "loophole/hello")), Want::refused},
+        Breakout{"ThenReplace", tar(TarBuilder().link("loophole", "../victim").file("loophole", "x")), Want::refused},
+        Breakout{"SiblingWithTheSamePrefix", tar(TarBuilder().link("steal", "../dest-evil/hello")), Want::refused},
+        Breakout{"ThroughLinkToSibling",
+                 tar(TarBuilder().symlink("d", "../../dest-evil").link("steal", "d/hello").file("dest-evil/x")),
+                 Want::either,
+                 [](const Outcome& out) {
+                   EXPECT_TRUE(out.applied.links.size() == 1 && out.applied.links[0].target == "dest-evil/hello");
+                 }},
+        Breakout{"ToALinkNotItsTarget",
+                 tar(TarBuilder().symlink("symlink1", "regfile").link("symlink2", "symlink1").file("regfile", "x")),
+                 Want::applied, [](const Outcome& out) { EXPECT_EQ(out.read("symlink2"), "x"); }},
+        Breakout{"ToALinkOutOfTheLayerWithAnotherMode",
+                 [](const fs::path& outside) {
+                   RawEntry link{.name = "l", .type = '1', .link = "s", .mode = 0777, .uid = 7, .mtime = 1};
+                   return TarBuilder().symlink("s", outside / "victim/hello").add(link);
+                 },
+                 Want::applied},
+        Breakout{"SourceThroughAbsoluteLink",
+                 tar(TarBuilder()
+                         .dir("cairn-run")
+                         .file("cairn-run/f", "x")
+                         .dir("var")
+                         .symlink("var/run", "/cairn-run")
+                         .link("l", "var/run/f")),
+                 Want::applied, [](const Outcome& out) { EXPECT_EQ(out.inode("l"), out.inode("cairn-run/f")); }},
+        Breakout{"AbsoluteTargetIsInside",
+                 tar(TarBuilder().file("usr/bin/perl", "x").link("usr/bin/perlbug", "/usr/bin/perl")), Want::applied,
+                 [](const Outcome& out) { EXPECT_EQ(out.inode("usr/bin/perlbug"), out.inode("usr/bin/perl")); }}),
+    case_name);
 
 // P44, P67: symbolic links; P94 to P97.
-INSTANTIATE_TEST_SUITE_P(SymbolicLinks, BreakoutTest, testing::Values(
-    Breakout{"ToTheVictim", tar(TarBuilder().symlink("dotdot", "../victim/hello").file("dotdot", "x")), Want::applied},
-    Breakout{"ToTheVictimFromRoot", tar(TarBuilder().symlink("slash-dotdot", "/../victim/hello").file("slash-dotdot", "x")), Want::applied},
-    Breakout{"ThenWriteThrough", tar(TarBuilder().symlink("loophole", "../../victim").file("loophole/hello", "x")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.read("victim/hello"), "x"); }},
-    Breakout{"ThenWriteThroughAbsolute",
-             [](const fs::path& outside) { return TarBuilder().symlink("loophole", outside / "victim").file("loophole/hello", "x"); }, Want::applied},
-    Breakout{"ThenLinkThrough", tar(TarBuilder().symlink("loophole", "../../victim").symlink("symlink", "loophole/hello")), Want::applied},
-    Breakout{"ThenHardLinkThrough", tar(TarBuilder().symlink("loophole", "../../victim").link("hardlink", "loophole/hello")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.applied.links.at(0).target, "victim/hello"); }},
-    Breakout{"ThenReplace", tar(TarBuilder().symlink("loophole", "../../victim").file("loophole", "x")), Want::applied},
-    Breakout{"ThenMakeDirectories", tar(TarBuilder().symlink("dir/loophole", "../../../victim").file("dir/loophole/newdir/newfile", "x")),
-             Want::applied, [](const Outcome& out) { EXPECT_EQ(out.read("victim/newdir/newfile"), "x"); }},
-    Breakout{"DirectoryOverLink", tar(TarBuilder().symlink("loophole", "../../victim").dir("loophole", 0777).file("loophole/x")), Want::applied},
-    Breakout{"ChainOfLinks", tar(TarBuilder().dir("inner").symlink("inner/go_up", "..").symlink("inner/go_up/escape", "../../victim")
-                                     .file("inner/go_up/escape/x", "x").file("escape/hello", "x")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.read("victim/x"), "x"); }},
-    Breakout{"RelativeEscapeBeforeAbsolute", tar(TarBuilder().symlink("a", "../../../victim").symlink("b", "/a").file("b/hello", "x")), Want::applied},
-    Breakout{"AbsoluteLinkWithTarget", tar(TarBuilder().dir("cairn-run").symlink("var/run", "/cairn-run").file("var/run/lock/f", "x")), Want::applied,
-             [](const Outcome& out) {
-               EXPECT_EQ(out.read("cairn-run/lock/f"), "x");
-               EXPECT_THAT(out.applied.implied_dirs, testing::Contains("cairn-run/lock"));
-             }},
-    Breakout{"AbsoluteLinkWithoutTarget", tar(TarBuilder().symlink("var/run", "/cairn-run").file("var/run/f", "x")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.read("cairn-run/f"), "x"); }},
-    Breakout{"DanglingRelativeUp", tar(TarBuilder().symlink("a/b/l", "../../x/../../../y").file("a/b/l/f", "x")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.read("y/f"), "x"); }},
-    Breakout{"Loop", tar(TarBuilder().symlink("a", "b").symlink("b", "a").file("a/x")), Want::refused},
-    Breakout{"MagicLinks", tar(TarBuilder().symlink("p", "/proc/self/root").file("p/cairn-etc/x").symlink("q", "/proc/self/cwd").file("q/x")), Want::applied},
-    Breakout{"LowerLayersLink", tar(TarBuilder().file("var/run/lock/f", "x")), Want::applied,
-             [](const Outcome& out) { EXPECT_THAT(out.applied.implied_dirs, testing::Contains("var/run")); },
-             base(TarBuilder().symlink("var/run", "../../../victim"))},
-    Breakout{"LinkTargetIsKept", tar(TarBuilder().symlink("l", "a//b/../c/./d/")), Want::applied,
-             [](const Outcome& out) { EXPECT_EQ(out.merged().find("l")->link_target(), "a//b/../c/./d/"); }}), case_name);
+INSTANTIATE_TEST_SUITE_P(
+    SymbolicLinks, BreakoutTest,
+    testing::Values(
+        Breakout{"ToTheVictim", tar(TarBuilder().symlink("dotdot", "../victim/hello").file("dotdot", "x")),
+                 Want::applied},
+        Breakout{"ToTheVictimFromRoot",
+                 tar(TarBuilder().symlink("slash-dotdot", "/../victim/hello").file("slash-dotdot", "x")),
+                 Want::applied},
+        Breakout{"ThenWriteThrough", tar(TarBuilder().symlink("loophole", "../../victim").file("loophole/hello", "x")),
+                 Want::applied, [](const Outcome& out) { EXPECT_EQ(out.read("victim/hello"), "x"); }},
+        Breakout{"ThenWriteThroughAbsolute",
+                 [](const fs::path& outside) {
+                   return TarBuilder().symlink("loophole", outside / "victim").file("loophole/hello", "x");
+                 },
+                 Want::applied},
+        Breakout{"ThenLinkThrough",
+                 tar(TarBuilder().symlink("loophole", "../../victim").symlink("symlink", "loophole/hello")),
+                 Want::applied},
+        Breakout{"ThenHardLinkThrough",
+                 tar(TarBuilder().symlink("loophole", "../../victim").link("hardlink", "loophole/hello")),
+                 Want::applied, [](const Outcome& out) { EXPECT_EQ(out.applied.links.at(0).target, "victim/hello"); }},
+        Breakout{"ThenReplace", tar(TarBuilder().symlink("loophole", "../../victim").file("loophole", "x")),
+                 Want::applied},
+        Breakout{"ThenMakeDirectories",
+                 tar(TarBuilder().symlink("dir/loophole", "../../../victim").file("dir/loophole/newdir/newfile", "x")),
+                 Want::applied, [](const Outcome& out) { EXPECT_EQ(out.read("victim/newdir/newfile"), "x"); }},
+        Breakout{"DirectoryOverLink",
+                 tar(TarBuilder().symlink("loophole", "../../victim").dir("loophole", 0777).file("loophole/x")),
+                 Want::applied},
+        Breakout{"ChainOfLinks",
+                 tar(TarBuilder()
+                         .dir("inner")
+                         .symlink("inner/go_up", "..")
+                         .symlink("inner/go_up/escape", "../../victim")
+                         .file("inner/go_up/escape/x", "x")
+                         .file("escape/hello", "x")),
+                 Want::applied, [](const Outcome& out) { EXPECT_EQ(out.read("victim/x"), "x"); }},
+        Breakout{"RelativeEscapeBeforeAbsolute",
+                 tar(TarBuilder().symlink("a", "../../../victim").symlink("b", "/a").file("b/hello", "x")),
+                 Want::applied},
+        Breakout{"AbsoluteLinkWithTarget",
+                 tar(TarBuilder().dir("cairn-run").symlink("var/run", "/cairn-run").file("var/run/lock/f", "x")),
+                 Want::applied,
+                 [](const Outcome& out) {
+                   EXPECT_EQ(out.read("cairn-run/lock/f"), "x");
+                   EXPECT_THAT(out.applied.implied_dirs, testing::Contains("cairn-run/lock"));
+                 }},
+        Breakout{"AbsoluteLinkWithoutTarget", tar(TarBuilder().symlink("var/run", "/cairn-run").file("var/run/f", "x")),
+                 Want::applied, [](const Outcome& out) { EXPECT_EQ(out.read("cairn-run/f"), "x"); }},
+        Breakout{"DanglingRelativeUp", tar(TarBuilder().symlink("a/b/l", "../../x/../../../y").file("a/b/l/f", "x")),
+                 Want::applied, [](const Outcome& out) { EXPECT_EQ(out.read("y/f"), "x"); }},
+        Breakout{"Loop", tar(TarBuilder().symlink("a", "b").symlink("b", "a").file("a/x")), Want::refused},
+        Breakout{"MagicLinks",
+                 tar(TarBuilder()
+                         .symlink("p", "/proc/self/root")
+                         .file("p/cairn-etc/x")
+                         .symlink("q", "/proc/self/cwd")
+                         .file("q/x")),
+                 Want::applied},
+        Breakout{"LowerLayersLink", tar(TarBuilder().file("var/run/lock/f", "x")), Want::applied,
+                 [](const Outcome& out) { EXPECT_THAT(out.applied.implied_dirs, testing::Contains("var/run")); },
+                 base(TarBuilder().symlink("var/run", "../../../victim"))},
+        Breakout{"LinkTargetIsKept", tar(TarBuilder().symlink("l", "a//b/../c/./d/")), Want::applied,
+                 [](const Outcome& out) { EXPECT_EQ(out.merged().find("l")->link_target(), "a//b/../c/./d/"); }}),
+    case_name);
 
 // What is done to a path when all entries are there must not follow what has become of it.
-INSTANTIATE_TEST_SUITE_P(Afterwards, BreakoutTest, testing::Values(
-    Breakout{"TimesOfADirectoryThatBecameALink",
-             tar(TarBuilder().add({.name = "d/e", .type = '5', .mode = 0755, .mtime = 1}).symlink("d", "../../victim")), Want::applied},
-    Breakout{"WhiteoutInADirectoryThatBecameALink", tar(TarBuilder().file("d/.wh.hello").symlink("d", "../../victim")), Want::applied},
-    Breakout{"OpaqueDirectoryThatBecameALink", tar(TarBuilder().file("d/.wh..wh..opq").symlink("d", "../../victim")), Want::applied},
-    Breakout{"LinkThatBecameADirectory",
-             tar(TarBuilder().symlink("d", "../../victim").file("d/.wh.hello").file("d/x").dir("d").file("d/.wh.hello")), Want::applied},
-    Breakout{"KnownDirectoryReplaced",
-             tar(TarBuilder().dir("d").file("d/a").file(".wh.d").symlink("d", "../../victim").file("d/hello", "x")), Want::applied}), case_name);
+INSTANTIATE_TEST_SUITE_P(
+    Afterwards, BreakoutTest,
+    testing::Values(
+        Breakout{
+            "TimesOfADirectoryThatBecameALink",
+            tar(TarBuilder().add({.name = "d/e", .type = '5', .mode = 0755, .mtime = 1}).symlink("d", "../../victim")),
+            Want::applied},
+        Breakout{"WhiteoutInADirectoryThatBecameALink",
+                 tar(TarBuilder().file("d/.wh.hello").symlink("d", "../../victim")), Want::applied},
+        Breakout{"OpaqueDirectoryThatBecameALink",
+                 tar(TarBuilder().file("d/.wh..wh..opq").symlink("d", "../../victim")), Want::applied},
+        Breakout{
+            "LinkThatBecameADirectory",
+            tar(TarBuilder().symlink("d", "../../victim").file("d/.wh.hello").file("d/x").dir("d").file("d/.wh.hello")),
+            Want::applied},
+        Breakout{"KnownDirectoryReplaced",
+                 tar(TarBuilder().dir("d").file("d/a").file(".wh.d").symlink("d", "../../victim").file("d/hello", "x")),
+                 Want::applied}),
+    case_name);
 
 TarBuilder etc() { return TarBuilder().dir("cairn-etc").file("cairn-etc/passwd", "inside"); }
 void etc_is_whole(const Outcome& out) { EXPECT_EQ(out.read("cairn-etc/passwd"), "inside"); }

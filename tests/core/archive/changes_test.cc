@@ -42,7 +42,9 @@ class ChangesTest : public testing::Test {
   void in_parent(const std::string& commands) { test::run("cd " + old_.string() + " && " + commands); }
   Tree tree() { return test::plain_tree(new_); }
   Tree parent() { return test::plain_tree(old_); }
-  std::vector<Change> changes(Compare rule = Compare::docker) { return changes_between(tree(), parent(), {.rule = rule}); }
+  std::vector<Change> changes(Compare rule = Compare::docker) {
+    return changes_between(tree(), parent(), {.rule = rule});
+  }
 
   test::TempDir dir_;
   fs::path old_ = dir_ / "old", new_ = dir_ / "new";
@@ -57,22 +59,28 @@ TEST_F(ChangesTest, CopiesDoNotDiffer) {
 
 // P58: thirteen mutations.
 TEST_F(ChangesTest, P58_DirsMutated) {
-  in_parent("for i in 1 2 3 4 5; do echo $i > file$i; mkdir dir$i; echo x > dir$i/f; done; ln -s target1 symlink1; ln -s target2 symlink2;"
-            "ln -s t symlinknew0; touch -d '2020-01-01' * dir*/*");
+  in_parent(
+      "for i in 1 2 3 4 5; do echo $i > file$i; mkdir dir$i; echo x > dir$i/f; done; ln -s target1 symlink1; ln -s "
+      "target2 symlink2;"
+      "ln -s t symlinknew0; touch -d '2020-01-01' * dir*/*");
   copy_parent();
-  in_tree("rm file1; rm -r dir1; rm symlink1; echo longer text > file2; rm file3 && echo other text > file3; touch -d '2021-01-01' file4;"
-          "rm file5 && mkdir file5; rm -r dir2 && echo y > dir2; echo n > newfile; mkdir newdir; ln -s n newlink;"
-          "ln -sf target2change symlink2; touch -d '2021-01-01' dir3");
-  EXPECT_THAT(changes(), ElementsAre(deleted("/dir1"), modified("/dir2"), deleted("/file1"), modified("/file2"), modified("/file3"),
-                                     modified("/file4"), modified("/file5"), added("/newdir"), added("/newfile"), added("/newlink"),
-                                     deleted("/symlink1"), modified("/symlink2")));
+  in_tree(
+      "rm file1; rm -r dir1; rm symlink1; echo longer text > file2; rm file3 && echo other text > file3; touch -d "
+      "'2021-01-01' file4;"
+      "rm file5 && mkdir file5; rm -r dir2 && echo y > dir2; echo n > newfile; mkdir newdir; ln -s n newlink;"
+      "ln -sf target2change symlink2; touch -d '2021-01-01' dir3");
+  EXPECT_THAT(changes(),
+              ElementsAre(deleted("/dir1"), modified("/dir2"), deleted("/file1"), modified("/file2"),
+                          modified("/file3"), modified("/file4"), modified("/file5"), added("/newdir"),
+                          added("/newfile"), added("/newlink"), deleted("/symlink1"), modified("/symlink2")));
 }
 
 TEST_F(ChangesTest, ParentsOfChangesAreListedButNeverTheRoot) {
   in_parent("mkdir -p a/b/c x; echo 1 > a/b/c/f; echo 2 > a-b; touch -d 2020-01-01 a-b");
   copy_parent();
   in_tree("echo 12 > a/b/c/f; echo 22 > a-b; chmod 700 .; touch x");
-  EXPECT_THAT(changes(), ElementsAre(modified("/a"), modified("/a-b"), modified("/a/b"), modified("/a/b/c"), modified("/a/b/c/f")));
+  EXPECT_THAT(changes(), ElementsAre(modified("/a"), modified("/a-b"), modified("/a/b"), modified("/a/b/c"),
+                                     modified("/a/b/c/f")));
 }
 
 TEST_F(ChangesTest, OnlyTheTopOfADeletedTreeButAllOfANewOne) {
@@ -102,12 +110,13 @@ TEST_F(ChangesTest, DirectoryTimesCountOnlyWhenAsked) {
   in_tree("touch -d 2001-01-01 d");
   EXPECT_THAT(changes(), IsEmpty());
   EXPECT_THAT(changes(Compare::exact), IsEmpty());
-  EXPECT_THAT(changes_between(tree(), parent(), {.rule = Compare::exact, .directory_times = true}), ElementsAre(modified("/d")));
+  EXPECT_THAT(changes_between(tree(), parent(), {.rule = Compare::exact, .directory_times = true}),
+              ElementsAre(modified("/d")));
 }
 
 struct RuleCase {
   const char* name;
-  const char* parent;                                  // makes "f"
+  const char* parent;  // makes "f"
   const char* change;
   bool docker, exact;
 };
@@ -125,15 +134,18 @@ INSTANTIATE_TEST_SUITE_P(
     , ChangeRules,
     testing::Values(RuleCase{"Mode", kFile, "chmod 4755 f; touch -r ../old/f f", true, true},
                     RuleCase{"Owner", kFile, "chown 1:2 f", true, true},
-                    RuleCase{"Device", "mknod f c 1 3; touch -d 2020-01-01 f", "rm f; mknod f c 1 5; touch -d 2020-01-01 f", true, true},
+                    RuleCase{"Device", "mknod f c 1 3; touch -d 2020-01-01 f",
+                             "rm f; mknod f c 1 5; touch -d 2020-01-01 f", true, true},
                     RuleCase{"Size", kFile, "echo ab > f; touch -r ../old/f f", true, true},
                     RuleCase{"Time", kFile, "touch -d '2020-01-01 00:00:01.5' f", true, true},
                     RuleCase{"FractionOfASecond", kFile, "touch -d '2020-01-01 00:00:00.6' f", true, true},
                     RuleCase{"FractionLost", kFile, "touch -d '2020-01-01 00:00:00' f", false, true},
-                    RuleCase{"Capability", kFile, "setfattr -n security.capability -v 0sAQAAAgAgAAAAAAAAAAAAAAAAAAA= f", true, true},
+                    RuleCase{"Capability", kFile, "setfattr -n security.capability -v 0sAQAAAgAgAAAAAAAAAAAAAAAAAAA= f",
+                             true, true},
                     RuleCase{"OtherXattr", kFile, "setfattr -n user.a -v b f", false, true},
                     RuleCase{"Content", kFile, "echo b > f; touch -r ../old/f f", false, true},
-                    RuleCase{"LinkTarget", "ln -s one f; touch -h -d 2020-01-01 f", "ln -sf two f; touch -h -d 2020-01-01 f", false, true},
+                    RuleCase{"LinkTarget", "ln -s one f; touch -h -d 2020-01-01 f",
+                             "ln -sf two f; touch -h -d 2020-01-01 f", false, true},
                     RuleCase{"Touched", kFile, "touch -a f", false, false}),
     [](const auto& test) { return std::string(test.param.name); });
 
@@ -170,8 +182,8 @@ TEST_F(ChangesTest, AChangedFileComesWithAllItsNames) {
   copy_parent();
   in_tree("ln a/one b/new");
   EXPECT_THAT(changes(Compare::docker), ElementsAre(modified("/b"), added("/b/new")));
-  EXPECT_THAT(changes(Compare::exact), ElementsAre(modified("/a"), modified("/a/one"), modified("/b"), added("/b/new"), modified("/b/two"),
-                                                   modified("/c"), modified("/c/three")));
+  EXPECT_THAT(changes(Compare::exact), ElementsAre(modified("/a"), modified("/a/one"), modified("/b"), added("/b/new"),
+                                                   modified("/b/two"), modified("/c"), modified("/c/three")));
 }
 
 TEST_F(ChangesTest, LinksMadeOrUndoneBetweenEqualFiles) {
@@ -179,7 +191,8 @@ TEST_F(ChangesTest, LinksMadeOrUndoneBetweenEqualFiles) {
   copy_parent();
   in_tree("ln -f a b; cp -a c c2 && mv -f c2 c; rm f; touch -d 2020-01-01 *");
   EXPECT_THAT(changes(Compare::docker), ElementsAre(deleted("/f")));
-  EXPECT_THAT(changes(Compare::exact), ElementsAre(modified("/a"), modified("/b"), modified("/c"), modified("/d"), deleted("/f")));
+  EXPECT_THAT(changes(Compare::exact),
+              ElementsAre(modified("/a"), modified("/b"), modified("/c"), modified("/d"), deleted("/f")));
 }
 
 // overlay (v1): the tree is made of hard links to its parent's files.
@@ -188,7 +201,8 @@ TEST_F(ChangesTest, HardLinkedTrees) {
   test::run("cp -al " + old_.string() + " " + new_.string());
   EXPECT_THAT(changes(Compare::exact), IsEmpty());
   in_tree("rm d/a && echo 3 > d/a; ln d/b e/c");
-  EXPECT_THAT(changes(Compare::exact), ElementsAre(modified("/d"), modified("/d/a"), modified("/d/b"), modified("/e"), modified("/e/b"), added("/e/c")));
+  EXPECT_THAT(changes(Compare::exact), ElementsAre(modified("/d"), modified("/d/a"), modified("/d/b"), modified("/e"),
+                                                   modified("/e/b"), added("/e/c")));
 }
 
 TEST_F(ChangesTest, NamesInDirectoriesBothTreesShareAreFoundToo) {
@@ -196,7 +210,8 @@ TEST_F(ChangesTest, NamesInDirectoriesBothTreesShareAreFoundToo) {
   fs::create_directories(new_);
   fs::create_hard_link(old_ / "same/one", new_ / "two");
   const Tree merged = test::overlay_tree({new_, old_}), below = test::overlay_tree({old_});
-  EXPECT_THAT(changes_between(merged, below, {.rule = Compare::exact}), ElementsAre(modified("/same"), modified("/same/one"), added("/two")));
+  EXPECT_THAT(changes_between(merged, below, {.rule = Compare::exact}),
+              ElementsAre(modified("/same"), modified("/same/one"), added("/two")));
 }
 
 TEST_F(ChangesTest, UnionsAreComparedByWhatTheyShow) {
@@ -218,7 +233,8 @@ class WriteTest : public ChangesTest {
     std::vector<std::string> out;
     const auto source = read_from(bytes);
     TarReader reader(*source);
-    while (const TarEntry* entry = reader.next()) out.push_back(entry->name + (entry->type == TarType::hard_link ? " -> " + entry->link_target : ""));
+    while (const TarEntry* entry = reader.next())
+      out.push_back(entry->name + (entry->type == TarType::hard_link ? " -> " + entry->link_target : ""));
     return out;
   }
 };
@@ -262,7 +278,8 @@ TEST_F(WriteTest, DiffOfNothingIsTheEmptyTar) { EXPECT_EQ(diff(parent(), parent(
 TEST_F(WriteTest, OtherTarsReadIt) {
   test::RandomTree(5, {.sockets = false}).make(old_);
   write_file(dir_ / "diff.tar", diff(parent(), Tree()));
-  test::run("mkdir " + new_.string() + " && tar -C " + new_.string() + " -xpf " + (dir_ / "diff.tar").string() + " --xattrs --xattrs-include='*'");
+  test::run("mkdir " + new_.string() + " && tar -C " + new_.string() + " -xpf " + (dir_ / "diff.tar").string() +
+            " --xattrs --xattrs-include='*'");
   EXPECT_THAT(test::differences(test::list_directory(new_), test::list_directory(old_)), IsEmpty());
 }
 
@@ -292,8 +309,11 @@ TEST_P(RoundTrip, DiffAppliedOnTheParentShowsTheTree) {
     test::FakeDiffTarget target(dir_ / "applied");
     EXPECT_THAT(apply_tar(reader, target).links, IsEmpty());
   }
-  EXPECT_THAT(test::differences(test::list_tree(test::overlay_tree({dir_ / "applied", old_})), test::list_directory(new_)), IsEmpty());
-  EXPECT_THAT(changes_between(test::overlay_tree({dir_ / "applied", old_}), tree(), {.rule = Compare::exact}), IsEmpty());
+  EXPECT_THAT(
+      test::differences(test::list_tree(test::overlay_tree({dir_ / "applied", old_})), test::list_directory(new_)),
+      IsEmpty());
+  EXPECT_THAT(changes_between(test::overlay_tree({dir_ / "applied", old_}), tree(), {.rule = Compare::exact}),
+              IsEmpty());
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, RoundTrip, testing::Range(1u, 21u));
 

@@ -29,7 +29,7 @@ Xattrs xattrs_of(const std::string& path) {
 struct Shown {
   std::string path;
   struct stat st;
-  std::string body;              // content or link target
+  std::string body;  // content or link target
   Xattrs xattrs;
 };
 
@@ -63,7 +63,7 @@ void walk_directory(Describer& into, const std::filesystem::path& root, const st
   Shown shown{path, {}, "", {}};
   const std::string full = root.string() + path;
   if (::lstat(full.c_str(), &shown.st) != 0) {
-    if (errno == ENOENT) return;                 // overlay lists the whiteouts of a directory that only one layer has
+    if (errno == ENOENT) return;  // overlay lists the whiteouts of a directory that only one layer has
     throw_errno("reading the status of " + full);
   }
   shown.xattrs = xattrs_of(full);

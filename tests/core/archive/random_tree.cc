@@ -47,17 +47,31 @@ void RandomTree::add_entry(const fs::path& directory, const fs::path& root) {
   const fs::path path = directory / (std::string(names[pick(10)]) + (pick(3) == 0 ? std::to_string(pick(9)) : ""));
   if (fs::exists(fs::symlink_status(path))) return;
   switch (pick(12)) {
-    case 0: case 1: case 2: fs::create_directory(path); break;
-    case 3: fs::create_symlink(std::to_string(pick(100)), path); break;
-    case 4: ::mknod(path.c_str(), S_IFCHR, makedev(1, static_cast<unsigned>(3 + pick(3)))); break;
-    case 5: ::mkfifo(path.c_str(), 0644); break;
-    case 6: ::mknod(path.c_str(), options_.sockets ? S_IFSOCK : S_IFBLK, makedev(7, 1)); break;
-    case 7: case 8: {
+    case 0:
+    case 1:
+    case 2:
+      fs::create_directory(path);
+      break;
+    case 3:
+      fs::create_symlink(std::to_string(pick(100)), path);
+      break;
+    case 4:
+      ::mknod(path.c_str(), S_IFCHR, makedev(1, static_cast<unsigned>(3 + pick(3))));
+      break;
+    case 5:
+      ::mkfifo(path.c_str(), 0644);
+      break;
+    case 6:
+      ::mknod(path.c_str(), options_.sockets ? S_IFSOCK : S_IFBLK, makedev(7, 1));
+      break;
+    case 7:
+    case 8: {
       const auto files = all(root, false);
       if (!files.empty()) fs::create_hard_link(files[static_cast<size_t>(pick(static_cast<int>(files.size())))], path);
       return;
     }
-    default: write_file(path, std::string(static_cast<size_t>(pick(5) * pick(2000)), static_cast<char>('a' + pick(26))));
+    default:
+      write_file(path, std::string(static_cast<size_t>(pick(5) * pick(2000)), static_cast<char>('a' + pick(26))));
   }
   set_metadata(path);
 }
@@ -70,12 +84,22 @@ void RandomTree::make(const fs::path& root) {
 void RandomTree::change(const fs::path& path) {
   const bool directory = fs::is_directory(fs::symlink_status(path));
   switch (pick(5)) {
-    case 0: fs::remove_all(path); break;
-    case 1: fs::remove_all(path), fs::create_directory(path), write_file(path / "inside", "x"), set_metadata(path / "inside"), set_metadata(path); break;
-    case 2: fs::remove_all(path), write_file(path, "replaced"), set_metadata(path); break;
-    case 3: set_metadata(path); break;
+    case 0:
+      fs::remove_all(path);
+      break;
+    case 1:
+      fs::remove_all(path), fs::create_directory(path), write_file(path / "inside", "x"), set_metadata(path / "inside"),
+          set_metadata(path);
+      break;
+    case 2:
+      fs::remove_all(path), write_file(path, "replaced"), set_metadata(path);
+      break;
+    case 3:
+      set_metadata(path);
+      break;
     default:
-      if (!directory && fs::is_regular_file(fs::symlink_status(path))) write_file(path, std::string(static_cast<size_t>(pick(3000)), 'm')), set_metadata(path);
+      if (!directory && fs::is_regular_file(fs::symlink_status(path)))
+        write_file(path, std::string(static_cast<size_t>(pick(3000)), 'm')), set_metadata(path);
   }
 }
 
@@ -83,8 +107,10 @@ void RandomTree::mutate(const fs::path& root) {
   for (int i = 0; i < options_.entries / 3; ++i) {
     const auto candidates = all(root, pick(4) == 0);
     const auto& path = candidates[static_cast<size_t>(pick(static_cast<int>(candidates.size())))];
-    if (path != root && pick(2) == 0) change(path);
-    else add_entry(any_directory(root), root);
+    if (path != root && pick(2) == 0)
+      change(path);
+    else
+      add_entry(any_directory(root), root);
   }
 }
 

@@ -17,8 +17,8 @@ struct RandomTreeOptions {
 class RandomTree {
  public:
   explicit RandomTree(unsigned seed, RandomTreeOptions options = {}) : random_(seed), options_(options) {}
-  void make(const std::filesystem::path& root);        // an existing directory
-  void mutate(const std::filesystem::path& root);      // adds, removes, rewrites, links, changes types and metadata
+  void make(const std::filesystem::path& root);    // an existing directory
+  void mutate(const std::filesystem::path& root);  // adds, removes, rewrites, links, changes types and metadata
 
  private:
   int pick(int n) { return static_cast<int>(random_() % static_cast<unsigned>(n)); }

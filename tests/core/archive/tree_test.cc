@@ -208,7 +208,8 @@ TEST_F(TreeTest, FindKnowsNothingStaleAfterOtherPaths) {
 }
 
 TEST_F(TreeTest, FindFromManyThreads) {
-  for (int i = 0; i < 20; ++i) write_file(branch(i % 3) / ("d" + std::to_string(i % 4)) / std::to_string(i), std::to_string(i));
+  for (int i = 0; i < 20; ++i)
+    write_file(branch(i % 3) / ("d" + std::to_string(i % 4)) / std::to_string(i), std::to_string(i));
   const Tree tree = overlay(2);
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
@@ -315,8 +316,9 @@ class TreeAgainstKernel : public TreeTest {
     std::string lower;
     for (int i = top - 1; i >= 0; --i) lower += (lower.empty() ? "lowerdir=" : ":") + branch(i).string();
     fs::create_directories(dir_ / "work");
-    const test::TestMount mount("overlay", lower + ",upperdir=" + branch(top).string() + ",workdir=" + (dir_ / "work").string() + options,
-                                dir_ / "merged");
+    const test::TestMount mount(
+        "overlay", lower + ",upperdir=" + branch(top).string() + ",workdir=" + (dir_ / "work").string() + options,
+        dir_ / "merged");
     test::run("cd " + (dir_ / "merged").string() + " && " + commands);
   }
   bool can_mount() {
@@ -332,12 +334,21 @@ class TreeAgainstKernel : public TreeTest {
 TEST_F(TreeAgainstKernel, RenamedDirectoriesAndFilesWithoutTheirData) {
   if (!can_mount()) GTEST_SKIP() << "the kernel cannot mount overlay here";
   const std::string options = ",redirect_dir=on,metacopy=on,index=off";
-  test::run("cd " + branch(0).string() + " && mkdir -p a/b/c e/f && echo 1 > a/b/c/file && echo 2 > e/f/file && head -c 9999 /dev/urandom > big && echo s > a/small && echo t > e/t && ln -s a l");
-  change(1, options, "mv a A && chmod 600 big && mv A/b/c e/moved && touch -d 2001-01-01 A/small && rm e/f/file && echo new > A/new");
-  change(2, options, "mv A deep && mv deep/b e/b2 && chmod 640 big && mv big e/big2 && echo over > e/moved/other && mkdir a && echo fresh > a/fresh");
+  test::run("cd " + branch(0).string() +
+            " && mkdir -p a/b/c e/f && echo 1 > a/b/c/file && echo 2 > e/f/file && head -c 9999 /dev/urandom > big && "
+            "echo s > a/small && echo t > e/t && ln -s a l");
+  change(
+      1, options,
+      "mv a A && chmod 600 big && mv A/b/c e/moved && touch -d 2001-01-01 A/small && rm e/f/file && echo new > A/new");
+  change(2, options,
+         "mv A deep && mv deep/b e/b2 && chmod 640 big && mv big e/big2 && echo over > e/moved/other && mkdir a && "
+         "echo fresh > a/fresh");
   change(3, options, "mv e E && mv E/big2 bigger && chown 7:8 bigger && mv deep/small E/ && mv E/moved E/b2/again");
   for (int top = 0; top <= 3; ++top)
-    EXPECT_THAT(test::differences(test::list_tree(overlay(top), {.links = false}), mounted(top, ",redirect_dir=follow,metacopy=on")), IsEmpty()) << top;
+    EXPECT_THAT(test::differences(test::list_tree(overlay(top), {.links = false}),
+                                  mounted(top, ",redirect_dir=follow,metacopy=on")),
+                IsEmpty())
+        << top;
   const auto big = overlay(3).find("bigger");
   ASSERT_TRUE(big);
   EXPECT_FALSE(big->whole());
@@ -361,15 +372,25 @@ TEST_F(TreeAgainstKernel, RandomLayers) {
         const fs::path leaf = path / std::string(1, static_cast<char>('a' + pick(5)));
         if (fs::exists(fs::symlink_status(leaf))) continue;
         switch (pick(6)) {
-          case 0: whiteout(leaf); break;
-          case 1: fs::create_directory(leaf), set_xattr_on(leaf, "trusted.overlay.opaque", "y"); break;
-          case 2: fs::create_symlink(std::to_string(seed + static_cast<unsigned>(layer)), leaf); break;
-          case 3: fs::create_directory(leaf); break;
-          default: write_file(leaf, std::to_string(layer));
+          case 0:
+            whiteout(leaf);
+            break;
+          case 1:
+            fs::create_directory(leaf), set_xattr_on(leaf, "trusted.overlay.opaque", "y");
+            break;
+          case 2:
+            fs::create_symlink(std::to_string(seed + static_cast<unsigned>(layer)), leaf);
+            break;
+          case 3:
+            fs::create_directory(leaf);
+            break;
+          default:
+            write_file(leaf, std::to_string(layer));
         }
       }
     }
-    EXPECT_THAT(test::differences(test::list_tree(overlay(3), {.links = false}), mounted(3, "")), IsEmpty()) << "seed " << seed;
+    EXPECT_THAT(test::differences(test::list_tree(overlay(3), {.links = false}), mounted(3, "")), IsEmpty())
+        << "seed " << seed;
   }
 }
 
