@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kReadOnly = "overlay (version 1) stores are only read and mounted; 'cairn migrate' carries them to overlay2";
+constexpr const char* kReadOnly =
+    "overlay (version 1) stores are only read and mounted; 'cairn migrate' carries them to overlay2";
 
 class Overlay : public Driver {
  public:
@@ -23,7 +24,7 @@ class Overlay : public Driver {
 
   std::string_view name() const noexcept override { return "overlay"; }
   DriverStatus probe() const override;
-  bool layers_stand_alone() const noexcept override { return false; }        // a container's does not
+  bool layers_stand_alone() const noexcept override { return false; }  // a container's does not
   bool exists(const LayerId& id) const override { return home_.exists(id); }
   std::vector<LayerId> list() const override { return home_.list(); }
   void create(const LayerId& id, const std::optional<LayerId>&) override { refuse("creating", id); }
@@ -39,8 +40,8 @@ class Overlay : public Driver {
   [[noreturn]] static void refuse(const std::string& doing, const LayerId& id) {
     throw Error(Errc::unsupported, doing + " the layer '" + id.str() + "': " + kReadOnly);
   }
-  Fd open_part(const LayerId& id, const std::string& part) const;            // corrupt when missing
-  std::optional<Fd> try_root(const LayerId& id) const;                       // nullopt for containers
+  Fd open_part(const LayerId& id, const std::string& part) const;  // corrupt when missing
+  std::optional<Fd> try_root(const LayerId& id) const;             // nullopt for containers
   LayerId lower_of(const LayerId& id) const;
 
   LayerHome home_;
@@ -50,7 +51,8 @@ Fd Overlay::open_part(const LayerId& id, const std::string& part) const {
   const Fd layer = home_.open(id);
   const auto st = stat_at(layer.get(), part);
   if (!st || !S_ISDIR(st->st_mode))
-    throw Error(Errc::corrupt, "opening '" + id.str() + "/" + part + "' of overlay: the directory is missing; the layer is lost");
+    throw Error(Errc::corrupt,
+                "opening '" + id.str() + "/" + part + "' of overlay: the directory is missing; the layer is lost");
   return open_dir_at(layer.get(), part);
 }
 
@@ -67,8 +69,9 @@ LayerId Overlay::lower_of(const LayerId& id) const {
   std::string text = st && S_ISREG(st->st_mode) ? read_file_at(layer.get(), "lower-id", 4096) : "";
   if (text.ends_with('\n')) text.pop_back();
   if (!LayerId::valid(text) || !home_.exists(LayerId(text)))
-    throw Error(Errc::corrupt, "reading '" + id.str() + "/lower-id' of overlay: '" + printable(text, 80) +
-                                   "' names no layer that is there; write the id of the container's image layer into it");
+    throw Error(Errc::corrupt,
+                "reading '" + id.str() + "/lower-id' of overlay: '" + printable(text, 80) +
+                    "' names no layer that is there; write the id of the container's image layer into it");
   return LayerId(text);
 }
 
@@ -92,7 +95,8 @@ uint64_t Overlay::disk_usage(const LayerId& id) const {
 void Overlay::mount(const LayerId& id, Access access, const fs::path& target) {
   if (const auto root = try_root(id)) {
     if (access == Access::read_write)
-      throw Error(Errc::invalid, "mounting the layer '" + id.str() + "' for writing: it is an image's, and shares files with others");
+      throw Error(Errc::invalid,
+                  "mounting the layer '" + id.str() + "' for writing: it is an image's, and shares files with others");
     MountGuard(bind_spec(path_of(root->get()), free_mount_point(target), true)).release();
     return;
   }
@@ -102,7 +106,8 @@ void Overlay::mount(const LayerId& id, Access access, const fs::path& target) {
   OverlayLayers layers{{lower.str() + "/root"}, "", ""};
   if (access == Access::read_write) {
     if (const auto elsewhere = mounted_on(home_, id.str(), {id.str() + "/upper"}))
-      throw Error(Errc::in_use, "mounting the layer '" + id.str() + "' for writing: it is mounted on '" + printable(elsewhere->string()) + "'");
+      throw Error(Errc::in_use, "mounting the layer '" + id.str() + "' for writing: it is mounted on '" +
+                                    printable(elsewhere->string()) + "'");
     open_part(id, "work");
     layers.upper = id.str() + "/upper";
     layers.work = id.str() + "/work";
@@ -110,7 +115,9 @@ void Overlay::mount(const LayerId& id, Access access, const fs::path& target) {
     layers.lowers.insert(layers.lowers.begin(), id.str() + "/upper");
   }
   const auto options = overlay_options(kernel_overlay_parameters(), access);
-  MountGuard(overlay_spec(home_.path(), layers, options, free_mount_point(target), static_cast<size_t>(::getpagesize()))).release();
+  MountGuard(
+      overlay_spec(home_.path(), layers, options, free_mount_point(target), static_cast<size_t>(::getpagesize())))
+      .release();
 }
 
 DriverStatus Overlay::probe() const {

@@ -1,5 +1,5 @@
-// Docker's overlay driver (1.4 to 23), read and mounted only: HOME/ID/root is an image layer's whole tree; a container has
-// HOME/ID/{upper,work,lower-id}, where lower-id names the one image layer below.
+// Docker's overlay driver (1.4 to 23), read and mounted only: HOME/ID/root is an image layer's whole tree; a container
+// has HOME/ID/{upper,work,lower-id}, where lower-id names the one image layer below.
 #pragma once
 
 #include <filesystem>

@@ -55,23 +55,25 @@ void Overlay2Target::lie_on(const LayerId& parent, const std::vector<std::string
   const Tree tree = driver_.tree(parent);
   complete_implied(diff_.get(), tree, implied_dirs);
   if (is_opaque(diff_.get())) spell_out_opaque_root(diff_.get(), tree.root());
-  // From now on nobody may mount the parent for writing: what a lower layer changes, an upper one shows or not by chance.
+  // From now on nobody may mount the parent for writing: what a lower layer changes, an upper one shows or not by
+  // chance.
   if (!exists_at(below.get(), "committed")) {
     try {
       create_file_at(below.get(), "committed", "", 0600);
     } catch (const Error& e) {
-      if (e.code() != Errc::already_exists) throw;     // by a sibling, just now
+      if (e.code() != Errc::already_exists) throw;  // by a sibling, just now
     }
   }
 }
 
 void Overlay2Target::finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) {
-  while_doing([&] { return "finishing the layer '" + id_.str() + "'"; }, [&] {
-    if (parent) lie_on(*parent, implied_dirs);
-    create_file_at(stage_.get(), "link", driver_.links().new_link(id_), 0644);
-    driver_.home().publish(id_);
-    finished_ = true;
-  });
+  while_doing([&] { return "finishing the layer '" + id_.str() + "'"; },
+              [&] {
+                if (parent) lie_on(*parent, implied_dirs);
+                create_file_at(stage_.get(), "link", driver_.links().new_link(id_), 0644);
+                driver_.home().publish(id_);
+                finished_ = true;
+              });
 }
 
 }  // namespace cairn::overlay2

@@ -18,8 +18,9 @@ namespace fs = std::filesystem;
 std::unique_ptr<Driver> open_overlay2(const fs::path& root, const DriverOptions& options) {
   for (const auto& [key, value] : options.storage_opts)
     if (key == "overlay2.size")
-      throw Error(Errc::unsupported, "opening overlay2: storage option '" + key + "=" + printable(value) + "': cairn sets no quotas");
-    else if (key != "overlay2.override_kernel_check")       // which no engine has looked at since 17.12
+      throw Error(Errc::unsupported,
+                  "opening overlay2: storage option '" + key + "=" + printable(value) + "': cairn sets no quotas");
+    else if (key != "overlay2.override_kernel_check")  // which no engine has looked at since 17.12
       throw Error(Errc::invalid, "opening overlay2: it has no storage option '" + printable(key) + "'");
   return std::make_unique<overlay2::Overlay2>(root);
 }
@@ -37,27 +38,29 @@ std::optional<fs::path> Overlay2::mounted(const LayerId& id) const {
   try {
     names.push_back("l/" + links_.link_of(id));
   } catch (const Error& e) {
-    if (e.code() != Errc::corrupt) throw;              // a damaged layer can be removed, too
+    if (e.code() != Errc::corrupt) throw;  // a damaged layer can be removed, too
   }
   return mounted_on(home_, id.str(), names);
 }
 
 void Overlay2::remove(const LayerId& id) {
-  while_doing([&] { return "removing the layer '" + id.str() + "'"; }, [&] {
-    if (home_.exists(id))
-      if (const auto target = mounted(id)) throw_mounted(*target);
-    const auto stage = home_.unpublish(id);
-    if (!stage) return;
-    links_.remove_links(id, *stage);
-    home_.discard(id);
-  });
+  while_doing([&] { return "removing the layer '" + id.str() + "'"; },
+              [&] {
+                if (home_.exists(id))
+                  if (const auto target = mounted(id)) throw_mounted(*target);
+                const auto stage = home_.unpublish(id);
+                if (!stage) return;
+                links_.remove_links(id, *stage);
+                home_.discard(id);
+              });
 }
 
 Fd Overlay2::open_diff(const LayerId& id) const {
   const Fd layer = home_.open(id);
   const auto st = stat_at(layer.get(), "diff");
   if (!st || !S_ISDIR(st->st_mode))
-    throw Error(Errc::corrupt, "opening '" + id.str() + "/diff' of overlay2: the directory is missing; 'cairn repair' can fetch the layer");
+    throw Error(Errc::corrupt, "opening '" + id.str() +
+                                   "/diff' of overlay2: the directory is missing; 'cairn repair' can fetch the layer");
   return open_dir_at(layer.get(), "diff");
 }
 
@@ -73,11 +76,13 @@ int64_t Overlay2::layer_size(const LayerId& id, int64_t) const { return usage_of
 
 uint64_t Overlay2::disk_usage(const LayerId& id) const { return usage_of(open_diff(id).get()).on_disk; }
 
-void Overlay2::mount_writable(const LayerId& id, const Fd& layer, const std::vector<Lower>& lowers, const fs::path& target) {
+void Overlay2::mount_writable(const LayerId& id, const Fd& layer, const std::vector<Lower>& lowers,
+                              const fs::path& target) {
   if (exists_at(layer.get(), "committed"))
     throw Error(Errc::invalid, "mounting the layer '" + id.str() + "' for writing: other layers lie on it");
   if (const auto elsewhere = mounted(id))
-    throw Error(Errc::in_use, "mounting the layer '" + id.str() + "' for writing: it is mounted on '" + printable(elsewhere->string()) + "'");
+    throw Error(Errc::in_use, "mounting the layer '" + id.str() + "' for writing: it is mounted on '" +
+                                  printable(elsewhere->string()) + "'");
   const Fd diff = open_diff(id);
   if (lowers.empty()) {
     MountGuard(bind_spec(path_of(diff.get()), target, false)).release();
@@ -85,7 +90,8 @@ void Overlay2::mount_writable(const LayerId& id, const Fd& layer, const std::vec
   }
   const auto work = stat_at(layer.get(), "work");
   if (!work || !S_ISDIR(work->st_mode))
-    throw Error(Errc::corrupt, "mounting the layer '" + id.str() + "' for writing: its directory 'work' is missing; make it, empty, with mode 0700");
+    throw Error(Errc::corrupt, "mounting the layer '" + id.str() +
+                                   "' for writing: its directory 'work' is missing; make it, empty, with mode 0700");
   OverlayLayers layers;
   for (const auto& lower : lowers) layers.lowers.push_back(lower.path);
   layers.upper = id.str() + "/diff";
@@ -102,10 +108,10 @@ void Overlay2::mount(const LayerId& id, Access access, const fs::path& target) {
   const Fd layer = home_.open(id);
   const fs::path place = free_mount_point(target);
   const auto lowers = links_.lowers_of(id);
-  for (const auto& lower : lowers) open_diff(lower.id);          // whole, and no link that leads out of the store
+  for (const auto& lower : lowers) open_diff(lower.id);  // whole, and no link that leads out of the store
   if (access == Access::read_write) return mount_writable(id, layer, lowers, place);
   const Fd diff = open_diff(id);
-  if (lowers.empty()) {                                          // overlayfs joins two directories or more
+  if (lowers.empty()) {  // overlayfs joins two directories or more
     MountGuard(bind_spec(path_of(diff.get()), place, true)).release();
     return;
   }

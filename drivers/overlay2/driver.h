@@ -9,7 +9,8 @@ namespace cairn::overlay2 {
 
 class Overlay2 : public Driver {
  public:
-  explicit Overlay2(const std::filesystem::path& root) : home_(root, "overlay2", 0710, {"l", "backingFsBlockDev"}), links_(home_) {}
+  explicit Overlay2(const std::filesystem::path& root)
+      : home_(root, "overlay2", 0710, {"l", "backingFsBlockDev"}), links_(home_) {}
 
   std::string_view name() const noexcept override { return "overlay2"; }
   DriverStatus probe() const override;
@@ -29,9 +30,10 @@ class Overlay2 : public Driver {
   const Links& links() const { return links_; }
 
  private:
-  Fd open_diff(const LayerId& id) const;             // corrupt when it is missing
+  Fd open_diff(const LayerId& id) const;  // corrupt when it is missing
   std::optional<std::filesystem::path> mounted(const LayerId& id) const;
-  void mount_writable(const LayerId& id, const Fd& layer, const std::vector<Lower>& lowers, const std::filesystem::path& target);
+  void mount_writable(const LayerId& id, const Fd& layer, const std::vector<Lower>& lowers,
+                      const std::filesystem::path& target);
 
   LayerHome home_;
   Links links_;

@@ -48,8 +48,9 @@ std::string Links::link_of(const LayerId& id) const {
   const Fd layer = home_.open(id);
   const auto link = try_link_of(home_.fd(), id.str());
   if (!link)
-    throw_damaged(id, "link", std::string(exists_at(layer.get(), "link") ? "it holds no link name" : "the file is missing") +
-                                  "; its name is that of the entry in l/ that leads to this layer, 'cairn repair' restores it");
+    throw_damaged(id, "link",
+                  std::string(exists_at(layer.get(), "link") ? "it holds no link name" : "the file is missing") +
+                      "; its name is that of the entry in l/ that leads to this layer, 'cairn repair' restores it");
   return *link;
 }
 
@@ -84,7 +85,7 @@ void Links::remove_links(const LayerId& id, const std::string& dir) const {
   const auto l = try_open_at(home_.fd(), "l", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!l) return;
   const auto known = try_link_of(home_.fd(), dir);
-  const auto candidates = known ? std::vector{*known} : list_dir(l->get());   // a damaged layer: look for it
+  const auto candidates = known ? std::vector{*known} : list_dir(l->get());  // a damaged layer: look for it
   for (const auto& link : candidates)
     if (target_of(link) == id && ::unlinkat(l->get(), link.c_str(), 0) != 0 && errno != ENOENT)
       throw_errno("removing 'l/" + printable(link) + "'");
@@ -100,9 +101,12 @@ std::map<std::string, LayerId> Links::read_all_links() const {
 Lower Links::resolve(const std::string& link, const LayerId& user, std::map<std::string, LayerId>& rebuilt) const {
   if (const auto id = target_of(link); id && home_.exists(*id)) return {"l/" + link, *id};
   if (rebuilt.empty()) rebuilt = read_all_links();
-  if (const auto found = rebuilt.find(link); found != rebuilt.end()) return {found->second.str() + "/diff", found->second};
-  throw_damaged(user, "lower", "it names 'l/" + link + "', which is missing or leads nowhere, and no layer's 'link' file has that name; "
-                                   "the layer below is lost, 'cairn repair' can fetch it");
+  if (const auto found = rebuilt.find(link); found != rebuilt.end())
+    return {found->second.str() + "/diff", found->second};
+  throw_damaged(user, "lower",
+                "it names 'l/" + link +
+                    "', which is missing or leads nowhere, and no layer's 'link' file has that name; "
+                    "the layer below is lost, 'cairn repair' can fetch it");
 }
 
 static constexpr off_t kLongestLower = (NAME_MAX + 8) * (kMaxLowers + 1);
@@ -112,14 +116,17 @@ std::optional<std::string> Links::lower_file(const LayerId& id, const Fd& layer)
   if (!st) {
     // Both are made with a parent only. Taken for a base layer it would show wrong content without any error.
     if (exists_at(layer.get(), "work"))
-      throw_damaged(id, "lower", "the file is missing, but the layer has a parent; 'cairn repair' rebuilds it from the layer's place in layerdb");
+      throw_damaged(id, "lower",
+                    "the file is missing, but the layer has a parent; 'cairn repair' rebuilds it from the layer's "
+                    "place in layerdb");
     return std::nullopt;
   }
   if (!S_ISREG(st->st_mode)) throw_damaged(id, "lower", "it is no regular file");
   if (st->st_size > kLongestLower) throw_damaged(id, "lower", "it is larger than any list of layers");
   std::string text = without_newline(read_file_at(layer.get(), "lower"));
   if (text.empty())
-    throw_damaged(id, "lower", "it is empty, as after a power cut; 'cairn repair' rebuilds it from the layer's place in layerdb");
+    throw_damaged(id, "lower",
+                  "it is empty, as after a power cut; 'cairn repair' rebuilds it from the layer's place in layerdb");
   return text;
 }
 
@@ -140,7 +147,9 @@ std::vector<Lower> Links::lowers_of(const LayerId& id) const {
   if (!text) return out;
   const auto entries = split(*text);
   if (entries.size() > kMaxLowers)
-    throw_damaged(id, "lower", "it names " + std::to_string(entries.size()) + " layers, and the driver's limit is " + std::to_string(kMaxLowers));
+    throw_damaged(id, "lower",
+                  "it names " + std::to_string(entries.size()) + " layers, and the driver's limit is " +
+                      std::to_string(kMaxLowers));
   std::map<std::string, LayerId> rebuilt;
   for (const auto& entry : entries) {
     const size_t slash = entry.find('/');
@@ -150,13 +159,15 @@ std::vector<Lower> Links::lowers_of(const LayerId& id) const {
     else if (rest == "diff" && LayerId::valid(first) && !home_.reserves(first) && home_.exists(LayerId(first)))
       out.push_back({entry, LayerId(first)});
     else
-      throw_damaged(id, "lower", "'" + printable(entry, 80) + "' is no entry of the kind l/NAME that leads to a layer; 'cairn repair' rebuilds the file");
+      throw_damaged(id, "lower",
+                    "'" + printable(entry, 80) +
+                        "' is no entry of the kind l/NAME that leads to a layer; 'cairn repair' rebuilds the file");
   }
   return out;
 }
 
 std::string Links::lower_text(const LayerId& parent) const {
-  const size_t below = lowers_of(parent).size();         // and so known to be whole
+  const size_t below = lowers_of(parent).size();  // and so known to be whole
   if (below >= kMaxLowers)
     throw Error(Errc::unsupported, "making a layer on '" + parent.str() + "': it has " + std::to_string(below) +
                                        " parents already, and overlay2's limit is " + std::to_string(kMaxLowers));

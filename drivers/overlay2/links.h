@@ -11,13 +11,13 @@
 
 namespace cairn::overlay2 {
 
-inline constexpr size_t kMaxLowers = 128;                // what the engine accepts
+inline constexpr size_t kMaxLowers = 128;  // what the engine accepts
 
-std::string link_id(const std::string& random);          // 17 bytes -> 26 characters of RFC 4648's base32
-bool is_link_name(std::string_view name) noexcept;       // one path component, and nothing mount options would split
+std::string link_id(const std::string& random);     // 17 bytes -> 26 characters of RFC 4648's base32
+bool is_link_name(std::string_view name) noexcept;  // one path component, and nothing mount options would split
 
 struct Lower {
-  std::string path;                                      // leads to the layer below HOME: "l/LINK", or "ID/diff" if that is lost
+  std::string path;  // leads to the layer below HOME: "l/LINK", or "ID/diff" if that is lost
   LayerId id;
 };
 
@@ -25,14 +25,14 @@ class Links {
  public:
   explicit Links(const LayerHome& home) : home_(home) {}
 
-  std::string link_of(const LayerId& id) const;          // the file `link`; corrupt when missing, empty or damaged
-  std::string new_link(const LayerId& id) const;         // makes l/LINK -> ../ID/diff under a fresh name
-  void remove_links(const LayerId& id, const std::string& dir) const;   // all that lead to `id`; `dir` holds its `link`
+  std::string link_of(const LayerId& id) const;   // the file `link`; corrupt when missing, empty or damaged
+  std::string new_link(const LayerId& id) const;  // makes l/LINK -> ../ID/diff under a fresh name
+  void remove_links(const LayerId& id, const std::string& dir) const;  // all that lead to `id`; `dir` holds its `link`
 
-  // Uppermost first; empty for a base layer. Entries are "l/LINK", or "ID/diff" as some tools write them; those whose l/LINK
-  // is gone are found by the layers' own `link` files.
+  // Uppermost first; empty for a base layer. Entries are "l/LINK", or "ID/diff" as some tools write them; those whose
+  // l/LINK is gone are found by the layers' own `link` files.
   std::vector<Lower> lowers_of(const LayerId& id) const;
-  std::string lower_text(const LayerId& parent) const;   // `lower` of a child of `parent`
+  std::string lower_text(const LayerId& parent) const;  // `lower` of a child of `parent`
 
  private:
   std::optional<std::string> lower_file(const LayerId& id, const Fd& layer) const;

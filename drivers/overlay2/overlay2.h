@@ -1,4 +1,5 @@
-// Docker's overlay2 driver on disk: HOME/ID/{diff,link,lower,work,committed} and the short names HOME/l/LINK -> ../ID/diff.
+// Docker's overlay2 driver on disk: HOME/ID/{diff,link,lower,work,committed} and the short names HOME/l/LINK ->
+// ../ID/diff.
 #pragma once
 
 #include <filesystem>

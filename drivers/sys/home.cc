@@ -74,8 +74,9 @@ std::vector<LayerId> LayerHome::list() const {
 }
 
 Fd LayerHome::open(const LayerId& id) const {
-  if (!exists(id)) throw Error(Errc::not_found, "opening the layer '" + id.str() + "': there is no such layer in '" +
-                                                    printable((root_ / path_).string()) + "'");
+  if (!exists(id))
+    throw Error(Errc::not_found, "opening the layer '" + id.str() + "': there is no such layer in '" +
+                                     printable((root_ / path_).string()) + "'");
   return open_dir_at(fd(), id.str());
 }
 
@@ -100,7 +101,8 @@ std::optional<std::string> LayerHome::unpublish(const LayerId& id) const {
   const std::string stage = stage_name(id);
   if (exists(id)) {
     remove_tree_at(*home, stage);
-    if (::renameat(*home, id.str().c_str(), *home, stage.c_str()) != 0) throw_errno("removing the layer '" + id.str() + "'");
+    if (::renameat(*home, id.str().c_str(), *home, stage.c_str()) != 0)
+      throw_errno("removing the layer '" + id.str() + "'");
   }
   return exists_at(*home, stage) ? std::optional(stage) : std::nullopt;
 }
@@ -111,10 +113,11 @@ void LayerHome::discard(const LayerId& id) const {
 
 static bool same_directory(const fs::path& path, const struct stat& dir) {
   const auto st = stat_at(AT_FDCWD, path);
-  return !st || (st->st_dev == dir.st_dev && st->st_ino == dir.st_ino);   // what cannot be looked at may well be it
+  return !st || (st->st_dev == dir.st_dev && st->st_ino == dir.st_ino);  // what cannot be looked at may well be it
 }
 
-std::optional<fs::path> mounted_on(const LayerHome& home, const std::string& layer_dir, const std::vector<std::string>& relative) {
+std::optional<fs::path> mounted_on(const LayerHome& home, const std::string& layer_dir,
+                                   const std::vector<std::string>& relative) {
   const auto table = mount_table();
   const fs::path base = home.path();
   if (const auto below = mounted_below(table, base / layer_dir); !below.empty()) return below[0].target;

@@ -20,7 +20,8 @@ void copy_dir_attributes(const TreeNode& node, int fd) {
   const struct stat& st = node.st();
   const Xattrs xattrs = node.xattrs();
   const InodeRef inode{-1, node.name(), fd};
-  set_attributes(inode, S_IFDIR, {st.st_uid, st.st_gid, st.st_mode & 07777, st.st_atim, st.st_mtim, &xattrs}, Creation::unknown());
+  set_attributes(inode, S_IFDIR, {st.st_uid, st.st_gid, st.st_mode & 07777, st.st_atim, st.st_mtim, &xattrs},
+                 Creation::unknown());
   const auto acl = xattrs.find(kDefaultAcl);
   if (acl != xattrs.end()) set_xattr(inode, kDefaultAcl, acl->second);
   set_times(inode, st.st_atim, st.st_mtim);
@@ -42,7 +43,7 @@ static void complete_one(int own_root, const TreeNode& parent_root, const std::s
 void complete_implied(int own_root, const Tree& parent, const std::vector<std::string>& implied) {
   if (implied.empty() || parent.empty()) return;
   const TreeNode root = parent.root();
-  const bool alone = is_opaque(own_root);               // then only the root itself is the parent's, too
+  const bool alone = is_opaque(own_root);  // then only the root itself is the parent's, too
   for (const auto& path : implied)
     if (!alone || path == ".")
       while_doing([&] { return "completing the directory '" + printable(path) + "'"; },

@@ -52,7 +52,7 @@ int mount_errno(const MountSpec& spec) {
   mnt_context_set_source(context.get(), source.c_str());
   mnt_context_set_fstype(context.get(), spec.type.empty() ? "none" : spec.type.c_str());
   mnt_context_set_mflags(context.get(), spec.flags);
-  mnt_context_enable_rwonly_mount(context.get(), (spec.flags & MS_RDONLY) == 0);   // never read-only behind our back
+  mnt_context_enable_rwonly_mount(context.get(), (spec.flags & MS_RDONLY) == 0);  // never read-only behind our back
   if (!data.empty()) mnt_context_set_mountdata(context.get(), data.data());
   return errno_of(context, mnt_context_mount(context.get()));
 }
@@ -80,8 +80,8 @@ int in_directory(const fs::path& directory, const std::function<int()>& body) {
   const std::string options = spec.data.empty() ? "" : " (" + printable(spec.data, 200) + ")";
   const std::string doing = what + " on '" + printable(spec.target.string()) + "'" + options;
   if (err == ENODEV)
-    throw Error(Errc::unsupported, doing + ": the kernel has no " + printable(spec.type) + "; 'modprobe " + printable(spec.type) +
-                                       "' may add it");
+    throw Error(Errc::unsupported, doing + ": the kernel has no " + printable(spec.type) + "; 'modprobe " +
+                                       printable(spec.type) + "' may add it");
   if (err == EPERM) throw Error(Errc::unsupported, doing + ": Operation not permitted; mounting needs CAP_SYS_ADMIN");
   throw_errno(doing, err);
 }
@@ -89,7 +89,8 @@ int in_directory(const fs::path& directory, const std::function<int()>& body) {
 // A read-only remount of a bind mount replaces all its flags, so those of the file system below are said again.
 unsigned long locked_flags(const fs::path& target) {
   struct statvfs st;
-  if (::statvfs(target.c_str(), &st) != 0) throw_errno("reading the mount flags of '" + printable(target.string()) + "'");
+  if (::statvfs(target.c_str(), &st) != 0)
+    throw_errno("reading the mount flags of '" + printable(target.string()) + "'");
   unsigned long flags = 0;
   const std::pair<unsigned long, unsigned long> pairs[] = {{ST_NOSUID, MS_NOSUID},         {ST_NODEV, MS_NODEV},
                                                            {ST_NOEXEC, MS_NOEXEC},         {ST_NOATIME, MS_NOATIME},
@@ -100,8 +101,8 @@ unsigned long locked_flags(const fs::path& target) {
 }
 
 void do_mount(const MountSpec& spec) {
-  const int err = spec.directory.empty() ? mount_errno(spec)
-                                         : in_directory(spec.directory, [&] { return mount_errno(spec); });
+  const int err =
+      spec.directory.empty() ? mount_errno(spec) : in_directory(spec.directory, [&] { return mount_errno(spec); });
   if (err != 0) throw_mount_error(spec, err);
 }
 
@@ -127,7 +128,7 @@ MountGuard::MountGuard(const MountSpec& spec) {
     second.flags = MS_REMOUNT | MS_BIND | MS_RDONLY | locked_flags(spec.target);
     do_mount(second);
   } catch (...) {
-    ::umount2(target_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);   // nobody has seen it
+    ::umount2(target_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);  // nobody has seen it
     target_.clear();
     throw;
   }
@@ -152,7 +153,8 @@ fs::path free_mount_point(const fs::path& target) {
   const std::string doing = "mounting on '" + printable(target.string()) + "'";
   if (failed) throw_errno(doing, failed.value());
   if (!fs::is_directory(canonical, failed)) throw Error(Errc::invalid, doing + ": it is no directory");
-  if (is_mount_point(canonical)) throw Error(Errc::in_use, doing + ": something is mounted there already; unmount it first");
+  if (is_mount_point(canonical))
+    throw Error(Errc::in_use, doing + ": something is mounted there already; unmount it first");
   return canonical;
 }
 

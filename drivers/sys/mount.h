@@ -10,12 +10,12 @@ namespace cairn {
 
 // One mount(2). Made by pure functions, which need no root to test.
 struct MountSpec {
-  std::string type;                  // "overlay"; empty for a bind mount or a remount
+  std::string type;  // "overlay"; empty for a bind mount or a remount
   std::string source;
-  std::filesystem::path target;      // absolute, without symbolic links
-  unsigned long flags = 0;           // MS_…
-  std::string data;                  // as the kernel gets it: no library parses it on the way
-  std::filesystem::path directory;   // relative paths in `source` and `data` start here; the caller's cwd stays as it is
+  std::filesystem::path target;     // absolute, without symbolic links
+  unsigned long flags = 0;          // MS_…
+  std::string data;                 // as the kernel gets it: no library parses it on the way
+  std::filesystem::path directory;  // relative paths in `source` and `data` start here; the caller's cwd stays as it is
 
   bool operator==(const MountSpec&) const = default;
 };
@@ -25,12 +25,12 @@ MountSpec bind_spec(const std::filesystem::path& source, const std::filesystem::
 
 class MountGuard {
  public:
-  explicit MountGuard(const MountSpec& spec);   // mounts, or throws (in_use, unsupported, …) and owns nothing
+  explicit MountGuard(const MountSpec& spec);  // mounts, or throws (in_use, unsupported, …) and owns nothing
   MountGuard(MountGuard&& other) noexcept : target_(std::exchange(other.target_, {})) {}
   MountGuard& operator=(MountGuard&&) = delete;
-  ~MountGuard();                                // unmounts; a failure is a warning
-  void unmount();                               // throws in_use and still owns it
-  std::filesystem::path release() noexcept { return std::exchange(target_, {}); }   // the mount outlives this process
+  ~MountGuard();                                                                   // unmounts; a failure is a warning
+  void unmount();                                                                  // throws in_use and still owns it
+  std::filesystem::path release() noexcept { return std::exchange(target_, {}); }  // the mount outlives this process
   const std::filesystem::path& target() const noexcept { return target_; }
 
  private:

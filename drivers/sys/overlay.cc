@@ -34,7 +34,8 @@ std::vector<std::string> overlay_options(const OverlayParameters& parameters, Ac
 
 static bool is_plain(std::string_view path) { return path.find_first_of(",:\\") == std::string_view::npos; }
 
-static std::string compose(const std::string& prefix, const OverlayLayers& layers, const std::vector<std::string>& options) {
+static std::string compose(const std::string& prefix, const OverlayLayers& layers,
+                           const std::vector<std::string>& options) {
   std::string out;
   for (const auto& option : options) out += option + ",";
   out += "lowerdir=";
@@ -47,7 +48,8 @@ MountSpec overlay_spec(const fs::path& home, const OverlayLayers& layers, const 
                        const fs::path& target, size_t page_size) {
   for (const auto& lower : layers.lowers)
     if (!is_plain(lower))
-      throw Error(Errc::invalid, "mounting the layer '" + printable(lower) + "': its name has a character that mount options cannot hold");
+      throw Error(Errc::invalid, "mounting the layer '" + printable(lower) +
+                                     "': its name has a character that mount options cannot hold");
   MountSpec spec;
   spec.type = "overlay";
   spec.source = "overlay";
@@ -57,8 +59,9 @@ MountSpec overlay_spec(const fs::path& home, const OverlayLayers& layers, const 
   spec.data = compose("", layers, options);
   spec.directory = home;
   if (spec.data.size() >= page_size)
-    throw Error(Errc::unsupported, "mounting " + std::to_string(layers.lowers.size()) + " layers on '" + printable(target.string()) +
-                                       "': their names need " + std::to_string(spec.data.size()) + " bytes of mount options, and a page has " +
+    throw Error(Errc::unsupported, "mounting " + std::to_string(layers.lowers.size()) + " layers on '" +
+                                       printable(target.string()) + "': their names need " +
+                                       std::to_string(spec.data.size()) + " bytes of mount options, and a page has " +
                                        std::to_string(page_size) + "; export, cp and ls work without a mount");
   return spec;
 }

@@ -20,7 +20,8 @@ void write_whiteout(int dir_fd, const std::string& name) {
 }
 
 void write_opaque(int dir_fd) {
-  if (::fsetxattr(dir_fd, kOpaque, "y", 1, 0) != 0) throw_errno("marking a directory as opaque (trusted xattrs need root)");
+  if (::fsetxattr(dir_fd, kOpaque, "y", 1, 0) != 0)
+    throw_errno("marking a directory as opaque (trusted xattrs need root)");
 }
 
 void clear_opaque(int dir_fd) {

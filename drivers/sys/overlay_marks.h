@@ -7,8 +7,8 @@
 
 namespace cairn {
 
-void write_whiteout(int dir_fd, const std::string& name);   // char device 0/0, mode 0, owner 0:0
-void write_opaque(int dir_fd);                               // trusted.overlay.opaque=y
+void write_whiteout(int dir_fd, const std::string& name);  // char device 0/0, mode 0, owner 0:0
+void write_opaque(int dir_fd);                             // trusted.overlay.opaque=y
 void clear_opaque(int dir_fd);
 bool is_opaque(int dir_fd);
 bool is_whiteout_device(const struct stat& st);

@@ -13,7 +13,7 @@ namespace {
 struct Walk {
   dev_t device;
   Usage usage;
-  std::unordered_set<ino_t> seen;      // only inodes that have several names
+  std::unordered_set<ino_t> seen;  // only inodes that have several names
 
   void add(const struct stat& st) {
     if (!S_ISDIR(st.st_mode) && st.st_nlink > 1 && !seen.insert(st.st_ino).second) return;

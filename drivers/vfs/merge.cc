@@ -20,7 +20,8 @@ namespace cairn::vfs {
 
 namespace {
 
-// What adding entries to a directory would change, or what would change the entries: set aside, and put back by restore().
+// What adding entries to a directory would change, or what would change the entries: set aside, and put back by
+// restore().
 class DirState {
  public:
   DirState(int fd, const std::string& name) : inode_{-1, name, fd} {
@@ -43,9 +44,9 @@ class DirState {
   std::string acl_;
 };
 
-struct Place {                           // a directory of the result
+struct Place {  // a directory of the result
   int fd;
-  std::string path;                      // from the root, with a slash at the end unless it is the root
+  std::string path;  // from the root, with a slash at the end unless it is the root
   bool gives_its_group;
 };
 
@@ -62,8 +63,8 @@ class Merge {
 
   int root_;
   Creation creation_;
-  bool reflinks_ = true;                 // until the file system refuses one
-  std::map<std::pair<dev_t, ino_t>, std::string> linked_;   // inodes of several names -> where the first lies now
+  bool reflinks_ = true;                                   // until the file system refuses one
+  std::map<std::pair<dev_t, ino_t>, std::string> linked_;  // inodes of several names -> where the first lies now
 };
 
 Attributes attributes_of(const struct stat& st, const Xattrs& xattrs) {
@@ -95,25 +96,27 @@ void Merge::merge(int own, const std::string& name, const std::string& path, std
 }
 
 void Merge::copy(const TreeNode& node, const Place& to) {
-  while_doing([&] { return "copying '" + printable(to.path + node.name()) + "'"; }, [&] {
-    if (node.is_dir()) return copy_dir(node, to);
-    const struct stat& st = node.st();
-    std::string* first = st.st_nlink > 1 ? &linked_[{st.st_dev, st.st_ino}] : nullptr;
-    if (first && !first->empty()) {
-      if (::linkat(root_, first->c_str(), to.fd, node.name().c_str(), 0) != 0) throw_errno("linking it");
-      return;
-    }
-    const Xattrs xattrs = node.xattrs();
-    S_ISREG(st.st_mode) ? copy_file(node, to, attributes_of(st, xattrs)) : copy_node(node, to, attributes_of(st, xattrs));
-    if (first) *first = to.path + node.name();
-  });
+  while_doing([&] { return "copying '" + printable(to.path + node.name()) + "'"; },
+              [&] {
+                if (node.is_dir()) return copy_dir(node, to);
+                const struct stat& st = node.st();
+                std::string* first = st.st_nlink > 1 ? &linked_[{st.st_dev, st.st_ino}] : nullptr;
+                if (first && !first->empty()) {
+                  if (::linkat(root_, first->c_str(), to.fd, node.name().c_str(), 0) != 0) throw_errno("linking it");
+                  return;
+                }
+                const Xattrs xattrs = node.xattrs();
+                S_ISREG(st.st_mode) ? copy_file(node, to, attributes_of(st, xattrs))
+                                    : copy_node(node, to, attributes_of(st, xattrs));
+                if (first) *first = to.path + node.name();
+              });
 }
 
 void Merge::copy_dir(const TreeNode& node, const Place& to) {
   check_interrupt();
   if (::mkdirat(to.fd, node.name().c_str(), 0700) != 0) throw_errno("making the directory");
   const Fd fd = open_dir_at(to.fd, node.name());
-  const Place here{fd.get(), to.path + node.name() + "/", to.gives_its_group};   // inherited until the owner is set
+  const Place here{fd.get(), to.path + node.name() + "/", to.gives_its_group};  // inherited until the owner is set
   for (const auto& child : node.children()) copy(child, here);
   copy_dir_attributes(node, fd.get());
 }
@@ -130,10 +133,12 @@ void Merge::copy_file(const TreeNode& node, const Place& to, const Attributes& w
 
 void Merge::copy_node(const TreeNode& node, const Place& to, const Attributes& wanted) {
   const struct stat& st = node.st();
-  const int failed = S_ISLNK(st.st_mode) ? ::symlinkat(node.link_target().c_str(), to.fd, node.name().c_str())
-                                         : ::mknodat(to.fd, node.name().c_str(), st.st_mode & (S_IFMT | 0777), st.st_rdev);
+  const int failed = S_ISLNK(st.st_mode)
+                         ? ::symlinkat(node.link_target().c_str(), to.fd, node.name().c_str())
+                         : ::mknodat(to.fd, node.name().c_str(), st.st_mode & (S_IFMT | 0777), st.st_rdev);
   if (failed != 0) throw_errno("making it");
-  set_attributes({to.fd, node.name()}, st.st_mode & S_IFMT, wanted, creation_.of(wanted.mode & 0777, false, to.gives_its_group));
+  set_attributes({to.fd, node.name()}, st.st_mode & S_IFMT, wanted,
+                 creation_.of(wanted.mode & 0777, false, to.gives_its_group));
 }
 
 }  // namespace

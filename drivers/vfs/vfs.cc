@@ -73,13 +73,14 @@ VfsTarget::~VfsTarget() {
 }
 
 void VfsTarget::finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) {
-  while_doing([&] { return "finishing the layer '" + id_.str() + "'"; }, [&] {
-    const Tree below = parent ? driver_.tree(*parent) : Tree();
-    complete_implied(stage_.get(), below, implied_dirs);
-    vfs::merge_parent(stage_.get(), parent ? std::optional(below.root()) : std::nullopt);
-    driver_.home().publish(id_);
-    finished_ = true;
-  });
+  while_doing([&] { return "finishing the layer '" + id_.str() + "'"; },
+              [&] {
+                const Tree below = parent ? driver_.tree(*parent) : Tree();
+                complete_implied(stage_.get(), below, implied_dirs);
+                vfs::merge_parent(stage_.get(), parent ? std::optional(below.root()) : std::nullopt);
+                driver_.home().publish(id_);
+                finished_ = true;
+              });
 }
 
 void Vfs::create(const LayerId& id, const std::optional<LayerId>& parent) {
@@ -89,11 +90,12 @@ void Vfs::create(const LayerId& id, const std::optional<LayerId>& parent) {
 std::unique_ptr<DiffTarget> Vfs::begin(const LayerId& id) { return std::make_unique<VfsTarget>(*this, id); }
 
 void Vfs::remove(const LayerId& id) {
-  while_doing([&] { return "removing the layer '" + id.str() + "'"; }, [&] {
-    if (home_.exists(id))
-      if (const auto target = mounted_on(home_, id.str(), {id.str()})) throw_mounted(*target);
-    if (home_.unpublish(id)) home_.discard(id);
-  });
+  while_doing([&] { return "removing the layer '" + id.str() + "'"; },
+              [&] {
+                if (home_.exists(id))
+                  if (const auto target = mounted_on(home_, id.str(), {id.str()})) throw_mounted(*target);
+                if (home_.unpublish(id)) home_.discard(id);
+              });
 }
 
 Tree Vfs::tree(const LayerId& id) const {
@@ -126,7 +128,8 @@ DriverStatus Vfs::probe() const {
 std::unique_ptr<Driver> open_vfs(const fs::path& root, const DriverOptions& options) {
   for (const auto& [key, value] : options.storage_opts)
     if (key == "size" || key == "vfs.size")
-      throw Error(Errc::unsupported, "opening vfs: storage option '" + key + "=" + printable(value) + "': cairn sets no quotas");
+      throw Error(Errc::unsupported,
+                  "opening vfs: storage option '" + key + "=" + printable(value) + "': cairn sets no quotas");
     else
       throw Error(Errc::invalid, "opening vfs: it has no storage option '" + printable(key) + "'");
   return std::make_unique<Vfs>(root);

@@ -67,7 +67,7 @@ TEST_P(DriverConformance, WhatACrashLeftIsRemovedByItsName) {
   if (child == 0) {
     const auto target = driver().begin(LayerId("half"));
     create_file_at(target->root_fd(), "file", "content", 0644);
-    ::_exit(0);                                          // no destructor runs
+    ::_exit(0);  // no destructor runs
   }
   int status = -1;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
@@ -117,12 +117,17 @@ TEST_P(DriverConformance, TwoOpenDriversSeeOneStore) {
 }
 
 TEST_P(DriverConformance, ImpliedDirectoriesAreTheParents) {
-  const LayerId base = apply(std::nullopt, TarBuilder()
-                                               .add({.name = "./", .type = '5', .mode = 0711, .uid = 3, .gid = 4})
-                                               .add({.name = "a/", .type = '5', .mode = 0750, .uid = 10, .gid = 20, .mtime = 1234567890})
-                                               .add({.name = "a/b/", .type = '5', .mode = 02770, .uid = 11, .gid = 21,
-                                                     .pax = {{"SCHILY.xattr.trusted.note", "kept"}}})
-                                               .str());
+  const LayerId base =
+      apply(std::nullopt, TarBuilder()
+                              .add({.name = "./", .type = '5', .mode = 0711, .uid = 3, .gid = 4})
+                              .add({.name = "a/", .type = '5', .mode = 0750, .uid = 10, .gid = 20, .mtime = 1234567890})
+                              .add({.name = "a/b/",
+                                    .type = '5',
+                                    .mode = 02770,
+                                    .uid = 11,
+                                    .gid = 21,
+                                    .pax = {{"SCHILY.xattr.trusted.note", "kept"}}})
+                              .str());
   const LayerId child = apply(base, TarBuilder().file("a/b/c/file", "x").str());
   const Tree tree = driver().tree(child), parent = driver().tree(base);
   for (const char* path : {".", "a", "a/b"}) {
@@ -137,8 +142,10 @@ TEST_P(DriverConformance, ImpliedDirectoriesAreTheParents) {
 }
 
 TEST_P(DriverConformance, ADirectoryWithAnEntryKeepsItsOwnMetadata) {
-  const LayerId base = apply(std::nullopt, TarBuilder().add({.name = "d/", .type = '5', .mode = 0700, .uid = 1}).file("d/f").str());
-  const LayerId child = apply(base, TarBuilder().add({.name = "d/", .type = '5', .mode = 0755, .mtime = 1111111111}).file("d/g").str());
+  const LayerId base =
+      apply(std::nullopt, TarBuilder().add({.name = "d/", .type = '5', .mode = 0700, .uid = 1}).file("d/f").str());
+  const LayerId child =
+      apply(base, TarBuilder().add({.name = "d/", .type = '5', .mode = 0755, .mtime = 1111111111}).file("d/g").str());
   const auto dir = driver().tree(child).find("d");
   EXPECT_EQ(dir->st().st_mode & 07777, 0755u);
   EXPECT_EQ(dir->st().st_uid, 0u);
@@ -165,7 +172,8 @@ TEST_P(DriverConformance, AnOpaqueRootHidesAllThatParentsHave) {
 }
 
 TEST_P(DriverConformance, WhiteoutsInABaseLayerHideNothingAndShowNothing) {
-  const LayerId base = apply(std::nullopt, TarBuilder().file(".wh.x").dir("d").file("d/.wh..wh..opq").file("d/f").str());
+  const LayerId base =
+      apply(std::nullopt, TarBuilder().file(".wh.x").dir("d").file("d/.wh..wh..opq").file("d/f").str());
   EXPECT_EQ(driver().tree(base).root().children().size(), 1u);
   EXPECT_EQ(driver().tree(base).find("d")->children().size(), 1u);
   const LayerId child = apply(base, TarBuilder().file("x", "x").str());
@@ -178,7 +186,8 @@ TEST_P(DriverConformance, LayersAreMadeInManyThreads) {
   for (int i = 0; i < 8; ++i) ids.push_back(fresh_id());
   std::vector<std::thread> threads;
   for (const auto& id : ids)
-    threads.emplace_back([&] { apply_layer(driver(), id, base, TarBuilder().file("own", id.str()).file("d/.wh.f").str()); });
+    threads.emplace_back(
+        [&] { apply_layer(driver(), id, base, TarBuilder().file("own", id.str()).file("d/.wh.f").str()); });
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(driver().list().size(), 9u);
   for (const auto& id : ids) {

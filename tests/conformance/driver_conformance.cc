@@ -8,6 +8,7 @@
 #include "drivers/overlay2/overlay2.h"
 #include "drivers/vfs/vfs.h"
 #include "tests/support/fake_driver.h"
+#include "tests/support/leftover_mounts.h"
 
 namespace cairn::test {
 
@@ -87,7 +88,10 @@ void DriverConformance::SetUp() {
   GTEST_SKIP() << GetParam().name << " does not work here: " << why;
 }
 
-LayerId DriverConformance::make(const std::optional<LayerId>& parent, const std::function<void(const fs::path&)>& write) {
+void DriverConformance::TearDown() { unmount_leftovers(beside_.path()); }
+
+LayerId DriverConformance::make(const std::optional<LayerId>& parent,
+                                const std::function<void(const fs::path&)>& write) {
   const LayerId id = fresh_id();
   if (mountable()) {
     driver().create(id, parent);

@@ -1,5 +1,6 @@
-// One suite that every driver passes, each case on a fresh root. Drivers differ by what probe() declares, never by name.
-// CAIRN_REQUIRE_DRIVERS=overlay2,vfs makes a skip of these a failure; CAIRN_TEST_DIR says on which file system to work.
+// One suite that every driver passes, each case on a fresh root. Drivers differ by what probe() declares, never by
+// name. CAIRN_REQUIRE_DRIVERS=overlay2,vfs makes a skip of these a failure; CAIRN_TEST_DIR says on which file system to
+// work.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -27,20 +28,21 @@ struct DriverUnderTest {
 std::vector<DriverUnderTest> drivers_under_test();
 std::ostream& operator<<(std::ostream& out, const DriverUnderTest& driver);
 
-// A root of its own where the driver works: below $CAIRN_TEST_DIR, or, where that cannot host it, on a tmpfs of its own.
+// A root of its own where the driver works: below $CAIRN_TEST_DIR, or, where that cannot host it, on a tmpfs of its
+// own.
 class DriverRoot {
  public:
   explicit DriverRoot(const DriverUnderTest& driver);
   const std::filesystem::path& path() const { return dir_.path(); }
   Driver& driver() { return *driver_; }
   bool mountable() const { return status_.mountable; }
-  std::string why_not() const;                          // empty if the driver works here
+  std::string why_not() const;  // empty if the driver works here
   std::unique_ptr<Driver> reopen() const { return open_(dir_.path()); }
 
  private:
   void open_and_probe();
 
-  TempDir dir_;                                         // declared first, so it dies last
+  TempDir dir_;  // declared first, so it dies last
   std::optional<MountGuard> tmpfs_;
   std::function<std::unique_ptr<Driver>(const std::filesystem::path&)> open_;
   std::unique_ptr<Driver> driver_;
@@ -66,6 +68,7 @@ LayerId fresh_id();
 class DriverConformance : public testing::TestWithParam<DriverUnderTest> {
  protected:
   void SetUp() override;
+  void TearDown() override;
   Driver& driver() { return root_->driver(); }
   std::filesystem::path root() const { return root_->path(); }
   bool mountable() const { return root_->mountable(); }
@@ -75,12 +78,12 @@ class DriverConformance : public testing::TestWithParam<DriverUnderTest> {
   LayerId make(const std::optional<LayerId>& parent, const std::function<void(const std::filesystem::path&)>& write);
   LayerId apply(const std::optional<LayerId>& parent, const std::string& tar);
   TreeListing listing(const LayerId& id) { return listing_of(driver().tree(id)); }
-  std::filesystem::path place(const std::string& name);       // an empty directory beside the store
+  std::filesystem::path place(const std::string& name);  // an empty directory beside the store
 
   TempDir beside_;
   std::unique_ptr<DriverRoot> root_;
 };
 
-Errc code_of(const std::function<void()>& body);                // of the Error it throws; fails the test if it does not
+Errc code_of(const std::function<void()>& body);  // of the Error it throws; fails the test if it does not
 
 }  // namespace cairn::test

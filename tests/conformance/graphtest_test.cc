@@ -87,11 +87,16 @@ TEST_P(DriverConformance, G3_AChildShowsItsParentAndInheritsItsRoot) {
 }
 
 TEST_P(DriverConformance, G4_ThroughAsManyLayersAsThereMayBeTheBaseCanBeRead) {
-  const int depth = driver().layers_stand_alone() ? 40 : 128;    // one that copies has no limit, but takes its time
+  const int depth = driver().layers_stand_alone() ? 40 : 128;  // one that copies has no limit, but takes its time
   LayerId top = apply(std::nullopt, TarBuilder().file("base-file", "deep").str());
   for (int i = 1; i <= depth; ++i) {
     const std::string n = std::to_string(i), dir = "layer-" + n + "/";
-    top = apply(top, TarBuilder().file("top-id", n).dir(dir).file(dir + "layer-id", n).file(dir + "parent-id", std::to_string(i - 1)).str());
+    top = apply(top, TarBuilder()
+                         .file("top-id", n)
+                         .dir(dir)
+                         .file(dir + "layer-id", n)
+                         .file(dir + "parent-id", std::to_string(i - 1))
+                         .str());
   }
   const Tree tree = driver().tree(top);
   EXPECT_EQ(text_at(tree, "base-file"), "deep");
@@ -116,11 +121,13 @@ TEST_P(DriverConformance, G5_ADiffAppliedToTheSameBaseGivesTheSameTree) {
 }
 
 TEST_P(DriverConformance, G6_ChangesAreExactlyWhatWasDone) {
-  if (!mountable()) GTEST_SKIP() << GetParam().name << " mounts nothing, and a layer in the making has only its own files";
+  if (!mountable())
+    GTEST_SKIP() << GetParam().name << " mounts nothing, and a layer in the making has only its own files";
   const LayerId base = make(std::nullopt, [](const fs::path& root) {
     for (int d = 0; d < 2; ++d) {
       fs::create_directory(root / ("directory-" + std::to_string(d)));
-      for (int f = 0; f < 10; ++f) put(root / ("directory-" + std::to_string(d)) / ("file-" + std::to_string(f)), "x", 0755);
+      for (int f = 0; f < 10; ++f)
+        put(root / ("directory-" + std::to_string(d)) / ("file-" + std::to_string(f)), "x", 0755);
     }
   });
   std::vector<Change> wanted;
@@ -151,7 +158,8 @@ TEST_P(DriverConformance, A15_AChildOfNothingIsRefusedAndLeavesNothing) {
 
 TEST_P(DriverConformance, A18_SizeCountsALayersOwnContent) {
   const LayerId base = fresh_id(), child = fresh_id();
-  const Applied applied = apply_layer(driver(), base, std::nullopt, TarBuilder().file("one", std::string(1024, 'x')).str());
+  const Applied applied =
+      apply_layer(driver(), base, std::nullopt, TarBuilder().file("one", std::string(1024, 'x')).str());
   EXPECT_EQ(driver().layer_size(base, applied.content_bytes), 1024);
   EXPECT_GE(driver().disk_usage(base), 1024u);
   driver().create(child, base);
@@ -183,10 +191,12 @@ TEST_P(DriverConformance, S2_DirectoriesDeletedAndMadeAgainDoNotEcho) {
       const std::string name = "d" + std::to_string(k);
       const LayerId without = apply(base, TarBuilder().file(cut + ".wh." + name).str());
       EXPECT_FALSE(driver().tree(without).find(cut + name));
-      EXPECT_EQ(changes_between(driver().tree(without), driver().tree(base)).back(), (Change{ChangeKind::deleted, "/" + cut + name}));
+      EXPECT_EQ(changes_between(driver().tree(without), driver().tree(base)).back(),
+                (Change{ChangeKind::deleted, "/" + cut + name}));
       const LayerId again = apply(without, TarBuilder().dir(cut + name).file(cut + name + "/new", "new").str());
       EXPECT_EQ(driver().tree(again).find(cut + name)->children().size(), 1u) << depth << " " << k;
-      const LayerId replaced = apply(base, TarBuilder().dir(cut + name).file(cut + name + "/.wh..wh..opq").file(cut + name + "/new", "new").str());
+      const LayerId replaced = apply(
+          base, TarBuilder().dir(cut + name).file(cut + name + "/.wh..wh..opq").file(cut + name + "/new", "new").str());
       EXPECT_EQ(listing(replaced), listing(again)) << depth << " " << k;
     }
   }
@@ -210,7 +220,8 @@ TEST_P(DriverConformance, Snapshots_AFileDeletedAndMadeAgainIsTheNewOne) {
 
 TEST_P(DriverConformance, Snapshots_OwnerAndModeOfADirectoryComeFromTheUppermostLayer) {
   const LayerId base = apply(std::nullopt, TarBuilder().dir("d", 0700).file("d/f", "f").str());
-  const LayerId top = apply(base, TarBuilder().add({.name = "d/", .type = '5', .mode = 01777, .uid = 5, .gid = 6}).str());
+  const LayerId top =
+      apply(base, TarBuilder().add({.name = "d/", .type = '5', .mode = 01777, .uid = 5, .gid = 6}).str());
   const auto dir = driver().tree(top).find("d");
   ASSERT_TRUE(dir);
   EXPECT_EQ(dir->st().st_mode & 07777, 01777u);

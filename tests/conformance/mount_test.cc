@@ -18,13 +18,31 @@ namespace fs = std::filesystem;
   if (!mountable()) GTEST_SKIP() << GetParam().name << " mounts nothing here"
 
 static std::string base_layer() {
-  return TarBuilder().dir("d", 0701).file("d/f", "content", 04755).file("d/g", "g").link("h", "d/f").symlink("l", "/d/f")
-      .add({.name = "pipe", .type = '6'}).add({.name = "zero", .type = '3', .mode = 0666, .major = 1, .minor = 5})
-      .dir("opaque").file("opaque/old", "old").dir("replaced/deep").file("replaced/deep/f", "f").str();
+  return TarBuilder()
+      .dir("d", 0701)
+      .file("d/f", "content", 04755)
+      .file("d/g", "g")
+      .link("h", "d/f")
+      .symlink("l", "/d/f")
+      .add({.name = "pipe", .type = '6'})
+      .add({.name = "zero", .type = '3', .mode = 0666, .major = 1, .minor = 5})
+      .dir("opaque")
+      .file("opaque/old", "old")
+      .dir("replaced/deep")
+      .file("replaced/deep/f", "f")
+      .str();
 }
 static std::string upper_layer() {
-  return TarBuilder().file("d/.wh.g").file(".wh.l").dir("opaque").file("opaque/.wh..wh..opq").file("opaque/new", "new")
-      .file("replaced", "now a file").file("a", "1").link("b", "a").str();
+  return TarBuilder()
+      .file("d/.wh.g")
+      .file(".wh.l")
+      .dir("opaque")
+      .file("opaque/.wh..wh..opq")
+      .file("opaque/new", "new")
+      .file("replaced", "now a file")
+      .file("a", "1")
+      .link("b", "a")
+      .str();
 }
 
 TEST_P(DriverConformance, Mount_TheKernelShowsTheSameTree) {
@@ -138,7 +156,8 @@ TEST_P(OddRoots, AMountShowsTheTree) {
   const auto& [under_test, name] = GetParam();
   const DriverUnderTest there{under_test.name, [&](const fs::path& root) { return under_test.open(root / name); }};
   DriverRoot root(there);
-  if (!root.why_not().empty() || !root.mountable()) GTEST_SKIP() << there.name << " does not mount here: " << root.why_not();
+  if (!root.why_not().empty() || !root.mountable())
+    GTEST_SKIP() << there.name << " does not mount here: " << root.why_not();
   Driver& driver = root.driver();
   const LayerId base = fresh_id(), upper = fresh_id(), container = fresh_id();
   apply_layer(driver, base, std::nullopt, base_layer());
@@ -147,7 +166,8 @@ TEST_P(OddRoots, AMountShowsTheTree) {
   const TempDir beside;
   const fs::path target = fs::canonical(beside.path()) / name;
   fs::create_directories(target);
-  for (const auto& [id, access] : {std::pair{base, Access::read_only}, {upper, Access::read_only}, {container, Access::read_write}}) {
+  for (const auto& [id, access] :
+       {std::pair{base, Access::read_only}, {upper, Access::read_only}, {container, Access::read_write}}) {
     const MountedLayer mounted(driver, id, access, target);
     EXPECT_EQ(listing_of_directory(target), listing_of(driver.tree(id)));
     EXPECT_EQ(code_of([&] { driver.remove(id); }), Errc::in_use);
@@ -156,7 +176,18 @@ TEST_P(OddRoots, AMountShowsTheTree) {
 }
 
 static std::vector<std::string> odd_names() {
-  return {"a:b", "a,b", "a\\b", "a b", "a\nb", "a\tb", "a\"b", "a=b", "a#b", "\xff\xfe", "a:,\\ \n\"b\\", "upperdir=x,workdir=y",
+  return {"a:b",
+          "a,b",
+          "a\\b",
+          "a b",
+          "a\nb",
+          "a\tb",
+          "a\"b",
+          "a=b",
+          "a#b",
+          "\xff\xfe",
+          "a:,\\ \n\"b\\",
+          "upperdir=x,workdir=y",
           std::string(250, 'n') + "/" + std::string(250, 'm') + "/" + std::string(250, 'o')};
 }
 
@@ -166,7 +197,8 @@ static std::vector<DriverUnderTest> mounting_drivers() {
   return out;
 }
 
-INSTANTIATE_TEST_SUITE_P(, OddRoots, testing::Combine(testing::ValuesIn(mounting_drivers()), testing::ValuesIn(odd_names())),
+INSTANTIATE_TEST_SUITE_P(, OddRoots,
+                         testing::Combine(testing::ValuesIn(mounting_drivers()), testing::ValuesIn(odd_names())),
                          [](const auto& test) {
                            const auto names = odd_names();
                            const auto& name = std::get<1>(test.param);

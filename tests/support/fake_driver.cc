@@ -29,7 +29,8 @@ class FakeTarget : public DiffTarget {
     if (::fsetxattr(dir_fd, "trusted.overlay.opaque", "y", 1, 0) != 0) throw_errno("making a directory opaque");
   }
   void finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) override {
-    if (parent && !driver_.exists(*parent)) throw Error(Errc::not_found, "finishing '" + id_.str() + "': no '" + parent->str() + "'");
+    if (parent && !driver_.exists(*parent))
+      throw Error(Errc::not_found, "finishing '" + id_.str() + "': no '" + parent->str() + "'");
     if (parent) spell_out_opaque_root(driver_.tree(*parent).root());
     if (parent)
       for (const auto& path : implied_dirs) complete(path, driver_.tree(*parent).root());
@@ -60,8 +61,8 @@ class FakeTarget : public DiffTarget {
     }
     for (const auto& [name, value] : node.xattrs()) ::fsetxattr(own.get(), name.c_str(), value.data(), value.size(), 0);
     const timespec times[2] = {node.st().st_atim, node.st().st_mtim};
-    if (::fchown(own.get(), node.st().st_uid, node.st().st_gid) != 0 || ::fchmod(own.get(), node.st().st_mode & 07777) != 0 ||
-        ::futimens(own.get(), times) != 0)
+    if (::fchown(own.get(), node.st().st_uid, node.st().st_gid) != 0 ||
+        ::fchmod(own.get(), node.st().st_mode & 07777) != 0 || ::futimens(own.get(), times) != 0)
       throw_errno("completing '" + path + "'");
   }
 

@@ -23,13 +23,20 @@ struct Listed {
 
 std::string type_of(const struct stat& st) {
   switch (st.st_mode & S_IFMT) {
-    case S_IFDIR: return "d";
-    case S_IFREG: return "f";
-    case S_IFLNK: return "l";
-    case S_IFCHR: return "c";
-    case S_IFBLK: return "b";
-    case S_IFIFO: return "p";
-    default: return "?";
+    case S_IFDIR:
+      return "d";
+    case S_IFREG:
+      return "f";
+    case S_IFLNK:
+      return "l";
+    case S_IFCHR:
+      return "c";
+    case S_IFBLK:
+      return "b";
+    case S_IFIFO:
+      return "p";
+    default:
+      return "?";
   }
 }
 

@@ -8,8 +8,8 @@
 
 namespace cairn::test {
 
-// path ("." for the root) -> type, mode, owner, size, mtime (not of directories), device, xattrs, link target, content and
-// the first name of its hard link group. Devices of the file system (st_dev, st_ino) do not appear.
+// path ("." for the root) -> type, mode, owner, size, mtime (not of directories), device, xattrs, link target, content
+// and the first name of its hard link group. Devices of the file system (st_dev, st_ino) do not appear.
 using TreeListing = std::map<std::string, std::string>;
 TreeListing listing_of(const Tree& tree);
 

@@ -7,6 +7,7 @@
 
 #include "core/util/error.h"
 #include "drivers/sys/mount_table.h"
+#include "tests/support/leftover_mounts.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tree_listing.h"
 
@@ -22,12 +23,18 @@ class OverlayV1 : public testing::Test {
  protected:
   void SetUp() override {
     if (!test::running_as_root()) GTEST_SKIP() << "the tree has devices and owners: unpacking it needs root";
-    const std::string command = "tar -xzf '" CAIRN_FIXTURES "/tiny-1.9.1-overlay-before.tar.gz' --xattrs --xattrs-include='*' --numeric-owner -C '" +
-                                root_.path().string() + "'";
+    const std::string command =
+        "tar -xzf '" CAIRN_FIXTURES
+        "/tiny-1.9.1-overlay-before.tar.gz' --xattrs --xattrs-include='*' --numeric-owner -C '" +
+        root_.path().string() + "'";
     ASSERT_EQ(std::system(command.c_str()), 0);
     home_ = root_ / "docker/overlay";
     driver_ = open_overlay(root_ / "docker");
-    for (const auto& id : driver_->list()) (fs::exists(home_ / id.str() / "root") ? images_ : containers_).push_back(id);
+    for (const auto& id : driver_->list())
+      (fs::exists(home_ / id.str() / "root") ? images_ : containers_).push_back(id);
+  }
+  void TearDown() override {
+    for (const auto* dir : {&beside_, &root_}) test::unmount_leftovers(dir->path());
   }
   Errc code_of(const std::function<void()>& body) {
     try {
@@ -46,13 +53,14 @@ class OverlayV1 : public testing::Test {
 
 TEST_F(OverlayV1, ListsImagesAndContainers) {
   EXPECT_EQ(images_.size(), 12u);
-  EXPECT_EQ(containers_.size(), 4u);                       // two, each with its init layer
+  EXPECT_EQ(containers_.size(), 4u);  // two, each with its init layer
   for (const auto& id : images_) EXPECT_TRUE(driver_->exists(id));
   EXPECT_EQ(code_of([&] { driver_->tree(LayerId("ghost")); }), Errc::not_found);
 }
 
 TEST_F(OverlayV1, AnImageIsItsRoot) {
-  for (const auto& id : images_) EXPECT_EQ(listing_of(driver_->tree(id)), listing_of_directory(home_ / id.str() / "root"));
+  for (const auto& id : images_)
+    EXPECT_EQ(listing_of(driver_->tree(id)), listing_of_directory(home_ / id.str() / "root"));
 }
 
 TEST_F(OverlayV1, TheKernelShowsTheSame) {

@@ -1,6 +1,6 @@
 // overlay2 against the kernel's own overlayfs: layers that only the kernel writes, and the limits of mounting.
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -13,6 +13,7 @@
 #include "drivers/sys/mount.h"
 #include "drivers/sys/mount_table.h"
 #include "drivers/sys/overlay.h"
+#include "tests/support/leftover_mounts.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tree_listing.h"
 
@@ -30,19 +31,25 @@ class Overlay2OnKernel : public testing::Test {
     open(root_.path());
     if (!driver_->probe().mountable) GTEST_SKIP() << "overlay2 does not mount here: " << driver_->probe().why_not;
   }
+  void TearDown() override {
+    for (const auto* dir : {&beside_, &root_}) test::unmount_leftovers(dir->path());
+  }
   void open(const fs::path& root) {
     driver_ = open_overlay2(root);
     driver_->create(LayerId("base"), std::nullopt);
     home_ = path_of(driver_->home_fd());
     target_ = fs::canonical(beside_.path());
   }
-  void fill(const LayerId& id, const std::optional<LayerId>& parent, const std::function<void(const fs::path&)>& write) {
+  void fill(const LayerId& id, const std::optional<LayerId>& parent,
+            const std::function<void(const fs::path&)>& write) {
     const auto layer = driver_->begin(id);
     write(path_of(layer->root_fd()));
     layer->finish(parent, {"."});
   }
-  // Mounts `id` as an engine would on a kernel with these defaults, and lets `write` loose on it. What the kernel showed.
-  test::TreeListing write_with(const LayerId& id, std::vector<std::string> lowers, const std::vector<std::string>& options,
+  // Mounts `id` as an engine would on a kernel with these defaults, and lets `write` loose on it. What the kernel
+  // showed.
+  test::TreeListing write_with(const LayerId& id, std::vector<std::string> lowers,
+                               const std::vector<std::string>& options,
                                const std::function<void(const fs::path&)>& write) {
     for (auto& lower : lowers) lower += "/diff";
     const OverlayLayers layers{lowers, id.str() + "/diff", id.str() + "/work"};
@@ -61,11 +68,14 @@ class Overlay2OnKernel : public testing::Test {
   fs::path home_, target_;
 };
 
-static bool has_xattr(const fs::path& path, const char* name) { return ::lgetxattr(path.c_str(), name, nullptr, 0) >= 0; }
+static bool has_xattr(const fs::path& path, const char* name) {
+  return ::lgetxattr(path.c_str(), name, nullptr, 0) >= 0;
+}
 
 static void write_base(const fs::path& root) {
   fs::create_directories(root / "dir/sub/deep");
-  for (const char* name : {"dir/f", "dir/sub/g", "dir/sub/deep/h", "top", "linked"}) test::write_file(root / name, std::string("base ") + name);
+  for (const char* name : {"dir/f", "dir/sub/g", "dir/sub/deep/h", "top", "linked"})
+    test::write_file(root / name, std::string("base ") + name);
   fs::create_hard_link(root / "linked", root / "linked2");
   fs::create_directories(root / "opaque/old");
   fs::create_directory(root / "gone");
@@ -138,7 +148,8 @@ TEST_F(Overlay2OnKernel, AHundredAndTwentyEightLowersMountBelowALongPath) {
   LayerId below("base");
   for (int i = 1; i <= 128; ++i) {
     const LayerId id(std::string(60, 'f') + std::to_string(1000 + i));
-    fill(id, below, [&](const fs::path& own) { test::write_file(own / ("file" + std::to_string(i)), std::to_string(i)); });
+    fill(id, below,
+         [&](const fs::path& own) { test::write_file(own / ("file" + std::to_string(i)), std::to_string(i)); });
     below = id;
   }
   driver_->mount(below, Access::read_only, target_);

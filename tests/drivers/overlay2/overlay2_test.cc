@@ -9,6 +9,7 @@
 
 #include "core/util/error.h"
 #include "drivers/overlay2/links.h"
+#include "tests/support/leftover_mounts.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tree_listing.h"
 
@@ -38,12 +39,17 @@ class Overlay2 : public testing::Test {
     target->finish(base_, {"."});
     driver_->create(top_, mid_);
   }
+  void TearDown() override { test::unmount_leftovers(beside_.path()); }
   fs::path at(const std::string& path) const { return root_ / "overlay2" / path; }
   static std::string kind(const fs::path& path) {
     struct stat st;
     if (::lstat(path.c_str(), &st) != 0) return "absent";
-    return std::string(S_ISDIR(st.st_mode) ? "d" : S_ISLNK(st.st_mode) ? "l" : S_ISCHR(st.st_mode) ? "c" : "f") + " " +
-           std::to_string((st.st_mode & 07777) / 64) + std::to_string((st.st_mode & 63) / 8) + std::to_string(st.st_mode & 7);
+    return std::string(S_ISDIR(st.st_mode)   ? "d"
+                       : S_ISLNK(st.st_mode) ? "l"
+                       : S_ISCHR(st.st_mode) ? "c"
+                                             : "f") +
+           " " + std::to_string((st.st_mode & 07777) / 64) + std::to_string((st.st_mode & 63) / 8) +
+           std::to_string(st.st_mode & 7);
   }
   std::string link(const std::string& id) const { return test::read_file(at(id + "/link")); }
   void damage(const std::string& path, const std::string& content) {
@@ -60,17 +66,29 @@ class Overlay2 : public testing::Test {
     }
     return "";
   }
-  TempDir root_;
+  TempDir root_, beside_;
   std::unique_ptr<Driver> driver_;
   const LayerId base_{"base"}, mid_{"mid"}, top_{"top"};
 };
 
 TEST_F(Overlay2, LaysOutItsFilesAsTheEngineDoes) {
-  const std::map<std::string, std::string> wanted = {
-      {"", "d 710"},          {"l", "d 700"},        {"base", "d 710"},     {"base/diff", "d 755"},      {"base/link", "f 644"},
-      {"base/lower", "absent"}, {"base/work", "absent"}, {"base/merged", "absent"}, {"base/committed", "f 600"}, {"mid/diff", "d 755"},
-      {"mid/link", "f 644"},  {"mid/lower", "f 644"}, {"mid/work", "d 700"}, {"mid/committed", "f 600"},  {"top/committed", "absent"},
-      {"mid/diff/gone", "c 000"}, {".cairn-mid", "absent"}};
+  const std::map<std::string, std::string> wanted = {{"", "d 710"},
+                                                     {"l", "d 700"},
+                                                     {"base", "d 710"},
+                                                     {"base/diff", "d 755"},
+                                                     {"base/link", "f 644"},
+                                                     {"base/lower", "absent"},
+                                                     {"base/work", "absent"},
+                                                     {"base/merged", "absent"},
+                                                     {"base/committed", "f 600"},
+                                                     {"mid/diff", "d 755"},
+                                                     {"mid/link", "f 644"},
+                                                     {"mid/lower", "f 644"},
+                                                     {"mid/work", "d 700"},
+                                                     {"mid/committed", "f 600"},
+                                                     {"top/committed", "absent"},
+                                                     {"mid/diff/gone", "c 000"},
+                                                     {".cairn-mid", "absent"}};
   for (const auto& [path, kind_wanted] : wanted) EXPECT_EQ(kind(at(path)), kind_wanted) << path;
   EXPECT_EQ(test::read_file(at("mid/lower")), "l/" + link("base"));
   EXPECT_EQ(test::read_file(at("top/lower")), "l/" + link("mid") + ":l/" + link("base"));
@@ -98,14 +116,14 @@ TEST_F(Overlay2, RemovingTakesTheLinkAndOnlyThat) {
 }
 
 TEST_F(Overlay2, RemovingADamagedLayerNeverTakesTheLinksOfOthers) {
-  damage("top/link", link("mid"));                       // leads to mid
+  damage("top/link", link("mid"));  // leads to mid
   driver_->remove(top_);
   EXPECT_TRUE(fs::is_symlink(at("l/" + link("mid"))));
   driver_->create(top_, mid_);
-  damage("top/link", "");                                // would name l itself
+  damage("top/link", "");  // would name l itself
   driver_->remove(top_);
   EXPECT_TRUE(fs::is_directory(at("l")));
-  EXPECT_EQ(std::distance(fs::directory_iterator(at("l")), fs::directory_iterator()), 2);   // top's own went, too
+  EXPECT_EQ(std::distance(fs::directory_iterator(at("l")), fs::directory_iterator()), 2);  // top's own went, too
 }
 
 TEST_F(Overlay2, ItsOwnNamesAreNoLayers) {
@@ -142,13 +160,12 @@ TEST_F(Overlay2, ALostLinkIsFoundByTheLayersOwnFile) {
   const auto before = test::listing_of(driver_->tree(top_));
   for (const auto& entry : fs::directory_iterator(at("l"))) fs::remove(entry);
   EXPECT_EQ(test::listing_of(driver_->tree(top_)), before);
-  EXPECT_TRUE(fs::is_empty(at("l")));                      // in memory only
+  EXPECT_TRUE(fs::is_empty(at("l")));  // in memory only
   fs::remove(at("l"));
   EXPECT_EQ(test::listing_of(driver_->tree(top_)), before);
-  const TempDir beside;
-  driver_->mount(top_, Access::read_only, beside.path());
-  EXPECT_EQ(test::listing_of_directory(beside.path()), before);
-  unmount(beside.path());
+  driver_->mount(top_, Access::read_only, beside_.path());
+  EXPECT_EQ(test::listing_of_directory(beside_.path()), before);
+  unmount(beside_.path());
 }
 
 namespace {
@@ -164,11 +181,18 @@ TEST_F(Overlay2, DamagedFilesAreNamedWithWhatHelps) {
     for (int i = 0; i < 128; ++i) out += ":l/" + link("base");
     return out;
   }();
-  const std::vector<Damaged> cases = {
-      {"empty", "mid/lower", ""},        {"only_newline", "mid/lower", "\n"}, {"no_link", "mid/lower", "nonsense"},
-      {"climbing", "mid/lower", "l/../../etc"}, {"absolute", "mid/lower", "/etc"},    {"the_links_themselves", "mid/lower", "l/"},
-      {"dots", "mid/lower", "l/.."},     {"unknown_link", "mid/lower", "l/QQQQ"}, {"empty_entry", "mid/lower", "l/" + link("base") + ":"},
-      {"too_deep", "mid/lower", deep},   {"zeros", "mid/lower", std::string(28, '\0')}, {"megabytes", "mid/lower", std::string(1 << 20, 'l')}};
+  const std::vector<Damaged> cases = {{"empty", "mid/lower", ""},
+                                      {"only_newline", "mid/lower", "\n"},
+                                      {"no_link", "mid/lower", "nonsense"},
+                                      {"climbing", "mid/lower", "l/../../etc"},
+                                      {"absolute", "mid/lower", "/etc"},
+                                      {"the_links_themselves", "mid/lower", "l/"},
+                                      {"dots", "mid/lower", "l/.."},
+                                      {"unknown_link", "mid/lower", "l/QQQQ"},
+                                      {"empty_entry", "mid/lower", "l/" + link("base") + ":"},
+                                      {"too_deep", "mid/lower", deep},
+                                      {"zeros", "mid/lower", std::string(28, '\0')},
+                                      {"megabytes", "mid/lower", std::string(1 << 20, 'l')}};
   const std::string good = test::read_file(at("mid/lower"));
   for (const auto& one : cases) {
     damage(one.file, one.content);
@@ -215,13 +239,12 @@ TEST_F(Overlay2, LinksThatLeadOutAreNeverFollowed) {
   for (const auto& target : targets) {
     fs::remove(at("l/" + name));
     fs::create_symlink(target, at("l/" + name));
-    EXPECT_FALSE(driver_->tree(mid_).find("secret")) << target;   // found by base's own `link`
+    EXPECT_FALSE(driver_->tree(mid_).find("secret")) << target;  // found by base's own `link`
   }
   fs::remove_all(at("base/diff"));
   fs::create_directory_symlink(outside / "diff", at("base/diff"));
   EXPECT_NE(corrupt_message(mid_).find("base/diff"), std::string::npos);
-  const TempDir target;
-  EXPECT_THROW(driver_->mount(mid_, Access::read_only, target.path()), Error);
+  EXPECT_THROW(driver_->mount(mid_, Access::read_only, beside_.path()), Error);
 }
 
 TEST_F(Overlay2, LimitsItsDepthLikeTheEngine) {

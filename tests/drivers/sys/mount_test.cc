@@ -9,6 +9,7 @@
 #include "core/interfaces/driver.h"
 #include "core/util/error.h"
 #include "drivers/sys/mount_table.h"
+#include "tests/support/leftover_mounts.h"
 #include "tests/support/temp_dir.h"
 
 namespace cairn {
@@ -32,6 +33,7 @@ class Mounting : public testing::Test {
     for (const char* name : {"a", "b", "to"}) fs::create_directory(dir_ / name);
     test::write_file(dir_ / "a/f", "a");
   }
+  void TearDown() override { test::unmount_leftovers(temp_.path()); }
   Errc code_of(const MountSpec& spec) {
     try {
       MountGuard guard(spec);
@@ -99,7 +101,7 @@ TEST_F(Mounting, AReadOnlyBindKeepsTheOtherFlags) {
   ASSERT_EQ(::statvfs((dir_ / "to").c_str(), &st), 0);
   for (const unsigned long flag : {ST_RDONLY, ST_NOSUID, ST_NODEV, ST_NOEXEC}) EXPECT_TRUE(st.f_flag & flag) << flag;
   EXPECT_EQ(::open((dir_ / "to/new").c_str(), O_CREAT | O_WRONLY, 0600), -1);
-  EXPECT_GE(Fd(::open((dir_ / "b/new").c_str(), O_CREAT | O_WRONLY, 0600)).get(), 0);    // only the bind is read-only
+  EXPECT_GE(Fd(::open((dir_ / "b/new").c_str(), O_CREAT | O_WRONLY, 0600)).get(), 0);  // only the bind is read-only
 }
 
 TEST_F(Mounting, RelativeNamesStartAtTheSpecsDirectoryAndOurOwnStays) {

@@ -37,9 +37,19 @@ INSTANTIATE_TEST_SUITE_P(
     , OverlaySpec,
     testing::Values(
         SpecCase{"read_only_has_no_upper", "/h", {{"b", "a"}, "", ""}, {}, "lowerdir=/h/b:/h/a", ""},
-        SpecCase{"writable", "/h", {{"l/A"}, "t/diff", "t/work"}, {"index=off"}, "index=off,lowerdir=/h/l/A,upperdir=/h/t/diff,workdir=/h/t/work", ""},
+        SpecCase{"writable",
+                 "/h",
+                 {{"l/A"}, "t/diff", "t/work"},
+                 {"index=off"},
+                 "index=off,lowerdir=/h/l/A,upperdir=/h/t/diff,workdir=/h/t/work",
+                 ""},
         SpecCase{"colon_in_the_home_makes_it_relative", "/h:x", {{"b", "a"}, "", ""}, {}, "lowerdir=b:a", "/h:x"},
-        SpecCase{"comma_in_the_home_makes_it_relative", "/h,x", {{"b"}, "u", "w"}, {"o"}, "o,lowerdir=b,upperdir=u,workdir=w", "/h,x"},
+        SpecCase{"comma_in_the_home_makes_it_relative",
+                 "/h,x",
+                 {{"b"}, "u", "w"},
+                 {"o"},
+                 "o,lowerdir=b,upperdir=u,workdir=w",
+                 "/h,x"},
         SpecCase{"backslash_in_the_home_makes_it_relative", "/h\\", {{"b", "a"}, "", ""}, {}, "lowerdir=b:a", "/h\\"},
         SpecCase{"blanks_need_nothing", "/h x\ny", {{"b", "a"}, "", ""}, {}, "lowerdir=/h x\ny/b:/h x\ny/a", ""}),
     [](const auto& test) { return std::string(test.param.name); });
@@ -54,7 +64,9 @@ static OverlayLayers engine_layers(size_t lowers) {
 
 // The engine's own figures for /var/lib/docker: 225 + 54 bytes a lower, so 71 of them; relative with 128 needs 3887.
 TEST(OverlayOptions, AreAbsoluteAsLongAsTheyFitIntoAPage) {
-  const auto of = [](size_t lowers) { return overlay_spec("/var/lib/docker/overlay2", engine_layers(lowers), {"index=off"}, "/t", 4096); };
+  const auto of = [](size_t lowers) {
+    return overlay_spec("/var/lib/docker/overlay2", engine_layers(lowers), {"index=off"}, "/t", 4096);
+  };
   EXPECT_EQ(of(71).data.size(), 225u + 54 * 71);
   EXPECT_TRUE(of(71).directory.empty());
   EXPECT_EQ(of(72).directory, "/var/lib/docker/overlay2");
@@ -86,18 +98,25 @@ std::ostream& operator<<(std::ostream& out, const OptionsCase& one) { return out
 class OverlayOptionsFor : public testing::TestWithParam<OptionsCase> {};
 }  // namespace
 
-TEST_P(OverlayOptionsFor, Kernel) { EXPECT_EQ(overlay_options(GetParam().parameters, GetParam().access), GetParam().want); }
+TEST_P(OverlayOptionsFor, Kernel) {
+  EXPECT_EQ(overlay_options(GetParam().parameters, GetParam().access), GetParam().want);
+}
 
 using Strings = std::vector<std::string>;
 INSTANTIATE_TEST_SUITE_P(
     , OverlayOptionsFor,
-    testing::Values(OptionsCase{"linux_4_9", {}, Access::read_only, {}},
-                    OptionsCase{"linux_4_13_read_only", {'N', 'N', 0, 0}, Access::read_only, Strings{"index=off", "redirect_dir=on"}},
-                    OptionsCase{"linux_4_13_writable", {'N', 'N', 0, 0}, Access::read_write, Strings{"index=off"}},
-                    OptionsCase{"today_read_only", {'N', 'N', 'Y', 'N'}, Access::read_only, Strings{"index=off", "metacopy=on"}},
-                    OptionsCase{"today_writable", {'N', 'N', 'Y', 'N'}, Access::read_write, Strings{"index=off"}},
-                    OptionsCase{"not_following_by_default", {'Y', 'N', 'N', 'N'}, Access::read_write, Strings{"index=off", "redirect_dir=follow"}},
-                    OptionsCase{"redirecting_by_default", {'Y', 'Y', 'N', 'Y'}, Access::read_write, Strings{"index=off"}}),
+    testing::Values(
+        OptionsCase{"linux_4_9", {}, Access::read_only, {}},
+        OptionsCase{
+            "linux_4_13_read_only", {'N', 'N', 0, 0}, Access::read_only, Strings{"index=off", "redirect_dir=on"}},
+        OptionsCase{"linux_4_13_writable", {'N', 'N', 0, 0}, Access::read_write, Strings{"index=off"}},
+        OptionsCase{"today_read_only", {'N', 'N', 'Y', 'N'}, Access::read_only, Strings{"index=off", "metacopy=on"}},
+        OptionsCase{"today_writable", {'N', 'N', 'Y', 'N'}, Access::read_write, Strings{"index=off"}},
+        OptionsCase{"not_following_by_default",
+                    {'Y', 'N', 'N', 'N'},
+                    Access::read_write,
+                    Strings{"index=off", "redirect_dir=follow"}},
+        OptionsCase{"redirecting_by_default", {'Y', 'Y', 'N', 'Y'}, Access::read_write, Strings{"index=off"}}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(OverlayBranches, AreReadBackFromMountinfo) {

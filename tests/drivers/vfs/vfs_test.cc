@@ -27,7 +27,7 @@ class Vfs : public testing::Test {
     driver_->create(base_, std::nullopt);
     dir_ = root_ / "vfs/dir/base";
   }
-  fs::path copy() {                                        // of base, as a child of it
+  fs::path copy() {  // of base, as a child of it
     driver_->create(copy_, base_);
     return root_ / "vfs/dir/copy";
   }
@@ -86,7 +86,8 @@ TEST_F(Vfs, MetadataIsKeptToTheNanosecond) {
   ASSERT_EQ(::lchown((dir_ / "d/l").c_str(), 3, 4), 0);
   ASSERT_EQ(::lsetxattr((dir_ / "d/l").c_str(), "trusted.l", "2", 1, 0), 0);
   const timespec times[2] = {{1, 2}, {1234567890, 123456789}};
-  for (const char* name : {"d/f", "d/l", "d", "."}) ASSERT_EQ(::utimensat(AT_FDCWD, (dir_ / name).c_str(), times, AT_SYMLINK_NOFOLLOW), 0);
+  for (const char* name : {"d/f", "d/l", "d", "."})
+    ASSERT_EQ(::utimensat(AT_FDCWD, (dir_ / name).c_str(), times, AT_SYMLINK_NOFOLLOW), 0);
   const fs::path out = copy();
   EXPECT_EQ(listing_of(driver_->tree(copy_)), listing_of(driver_->tree(base_)));
   for (const char* name : {"d/f", "d/l", "d", "."}) {
@@ -99,7 +100,8 @@ TEST_F(Vfs, DirectoriesKeepTheirTimesWhereTheParentsFilesJoin) {
   test::write_file(dir_ / "listed/old", "x");
   test::write_file(dir_ / "implied/old", "x");
   const timespec parents[2] = {{5, 0}, {500, 5}}, own[2] = {{9, 0}, {900, 9}};
-  for (const char* name : {"listed", "implied", "."}) ASSERT_EQ(::utimensat(AT_FDCWD, (dir_ / name).c_str(), parents, 0), 0);
+  for (const char* name : {"listed", "implied", "."})
+    ASSERT_EQ(::utimensat(AT_FDCWD, (dir_ / name).c_str(), parents, 0), 0);
   const auto layer = driver_->begin(copy_);
   for (const char* name : {"listed", "implied"}) {
     mkdir_at(layer->root_fd(), name, 0755);
@@ -136,16 +138,25 @@ TEST_F(Vfs, ARandomTreeIsCopiedWhole) {
   for (int i = 0; i < 300; ++i) {
     const fs::path path = dirs[pick(static_cast<unsigned>(dirs.size()))] / ("n" + std::to_string(i));
     switch (pick(6)) {
-      case 0: fs::create_directory(path); dirs.push_back(path); break;
-      case 1: fs::create_symlink("t" + std::to_string(i), path); continue;
-      case 2: ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0); break;
+      case 0:
+        fs::create_directory(path);
+        dirs.push_back(path);
+        break;
+      case 1:
+        fs::create_symlink("t" + std::to_string(i), path);
+        continue;
+      case 2:
+        ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+        break;
       case 3:
         if (!files.empty()) {
           fs::create_hard_link(files[pick(static_cast<unsigned>(files.size()))], path);
           continue;
         }
         [[fallthrough]];
-      default: test::write_file(path, std::string(pick(100000), static_cast<char>('a' + pick(26)))); files.push_back(path);
+      default:
+        test::write_file(path, std::string(pick(100000), static_cast<char>('a' + pick(26))));
+        files.push_back(path);
     }
     ASSERT_EQ(::lchown(path.c_str(), pick(3), pick(3)), 0);
     ASSERT_EQ(::chmod(path.c_str(), 0400 | pick(07777)), 0);
@@ -155,7 +166,8 @@ TEST_F(Vfs, ARandomTreeIsCopiedWhole) {
 }
 
 TEST_F(Vfs, ReadsWhatDockerWrote) {
-  const std::string command = "tar -xzf '" CAIRN_FIXTURES "/tiny-1.9.1-vfs-before.tar.gz' --numeric-owner -C '" + root_.path().string() + "'";
+  const std::string command =
+      "tar -xzf '" CAIRN_FIXTURES "/tiny-1.9.1-vfs-before.tar.gz' --numeric-owner -C '" + root_.path().string() + "'";
   ASSERT_EQ(std::system(command.c_str()), 0);
   const auto docker = open_vfs(root_ / "docker");
   const auto ids = docker->list();
