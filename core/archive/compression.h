@@ -15,8 +15,8 @@ std::string_view compression_name(Compression kind) noexcept;
 Compression detect_compression(std::string_view first_bytes) noexcept;
 
 // Plain bytes of `source`, whatever it is packed in. gzip with several members, zero padding after the last member is
-// ignored. A truncated or damaged stream throws Errc::corrupt when the reader gets there. Memory is bounded (xz and zstd
-// windows above 128 MiB are refused).
+// ignored. A truncated or damaged stream throws Errc::corrupt when the reader gets there. Memory is bounded: xz and
+// zstd windows above 128 MiB are Errc::unsupported.
 std::unique_ptr<ByteSource> decompress(std::unique_ptr<ByteSource> source);
 
 // gzip with mtime 0 and OS 255 like Go's; ISA-L, fast level. finish() must be called; a destructor writes nothing.

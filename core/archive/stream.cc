@@ -97,7 +97,8 @@ class Tee : public ByteSource {
 };
 
 // The thread fills blocks and queues them; the reader takes the front one and gives it back when it is used up. What
-// the source throws reaches the reader after the bytes read before it.
+// the source throws reaches the reader after the bytes read before it. The destructor waits for a read that is under
+// way.
 class ReadAhead : public ByteSource {
  public:
   ReadAhead(std::unique_ptr<ByteSource> source, size_t buffers)

@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "core/archive/tar_reader.h"
 #include "core/util/error.h"
 #include "tests/core/archive/tar_blocks.h"
 #include "tests/support/temp_dir.h"
@@ -121,6 +122,13 @@ TEST_P(RealStream, MayHaveSeveralParts) {
   const std::string one = packed_by(GetParam().command, sample(50'000)), empty = packed_by(GetParam().command, "");
   for (const size_t step : {1, 3, 1000, 1 << 20})
     EXPECT_EQ(inflate(one + empty + one + empty, step), sample(50'000) + sample(50'000)) << step;
+}
+TEST_P(RealStream, OfJunkIsNoTar) {
+  for (const auto& [junk, why] : {std::pair{"junk"s, "unexpected EOF"}, {repeat("junk", 1000), "invalid tar header"}}) {
+    const auto source = decompress(read_from(packed_by(GetParam().command, junk)));
+    TarReader reader(*source);
+    EXPECT_THAT(error_of([&] { reader.next(); }), HasSubstr(why));
+  }
 }
 TEST_P(RealStream, IsCorruptWhenCutAnywhere) {
   const std::string content = sample(3000), packed = packed_by(GetParam().command, content);
