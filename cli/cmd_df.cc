@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "cli/commands.h"
@@ -64,7 +65,10 @@ Json document(const Usage& usage) {
 Exit run(bool verbose, const Globals& globals) {
   const Store store = open_to_read(globals);
   const Objects objects(store);
-  const Usage usage = measure(store, objects, globals.jobs);
+  Usage usage = measure(store, objects, globals.jobs);
+  std::stable_sort(usage.images.begin(), usage.images.end(), [](const ImageUsage& a, const ImageUsage& b) {
+    return parse_time(a.image.created).value_or(Instant{}) > parse_time(b.image.created).value_or(Instant{});
+  });
   warn_of(objects.damage());
   if (globals.json) {
     print(json_document(document(usage)));

@@ -1,15 +1,10 @@
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include "cli/commands.h"
-#include "cli/damage.h"
-#include "cli/migration_report.h"
+#include "cli/migration_text.h"
 #include "cli/objects.h"
 #include "cli/output/out_file.h"
 #include "cli/output/terminal.h"
 #include "cli/privilege.h"
 #include "cli/wiring.h"
-#include "core/layer/store_lock.h"
 
 namespace cairn {
 namespace {
@@ -30,19 +25,6 @@ void check(const Flags& flags) {
                                        "--no-containers left behind");
 }
 
-// The directory made for a target goes again if nothing was put into it.
-class TargetMade {
- public:
-  explicit TargetMade(const Migration& migration) : path_(migration.target_made ? migration.target_root.string() : "") {}
-  ~TargetMade() {
-    if (!path_.empty()) ::rmdir(path_.c_str());
-  }
-  TargetMade(const TargetMade&) = delete;
-
- private:
-  std::string path_;
-};
-
 MigrateOptions options_of(const Flags& flags, const Globals& globals, const Objects& objects) {
   MigrateOptions options;
   options.in_place = flags.in_place;
@@ -53,42 +35,37 @@ MigrateOptions options_of(const Flags& flags, const Globals& globals, const Obje
   return options;
 }
 
-void say(const MigrationOutcome& outcome, const Flags& flags, const Globals& globals) {
-  for (const auto& line : outcome.complaints()) complain(line);
-  const std::string json = json_document(outcome.document());
+Exit tell(const MigrationReport& report, const Flags& flags, const Globals& globals) {
+  for (const auto& line : complaints(report)) complain(line);
+  const std::string json = json_document(json_of(report));
   if (!flags.report.empty()) {
     OutFile file(flags.report, "the report");
     file.write(json);
     file.commit();
   }
-  print(globals.json ? json : outcome.summary());
+  if (globals.json) print(json);
+  else print(flags.dry_run ? "Nothing was written: --dry-run.\n" : "\n" + summary_text(report));
+  return report.complete() ? Exit::done : Exit::partly;
 }
 
 Exit run(const Flags& flags, const Globals& globals) {
   require_root("migrating a store");
   check(flags);
-  const Migration migration = open_migration(globals, flags.source, flags.source_driver, flags.target);
-  const TargetMade cleanup(migration);
-  const MigrateOptions options = options_of(flags, globals, Objects(migration.source));
-  const MigrationSource source{migration.source.root, *migration.graph, *migration.source.driver};
-  const int target_fd = migration.target_fd.get();
-  const MigrationTarget target{migration.target_root, migration.target_driver(), *migration.target_metadata,
-                               [target_fd] { refuse_if_engine_runs(target_fd); }};
-  const MigrationPlan plan = plan_migration(source, target, options);
-  if (!globals.json) print(plan_text(plan, migration.target_driver_name));
-  if (flags.dry_run) {
-    const MigrationOutcome outcome(plan);
-    say(outcome, flags, globals);
-    return outcome.exit();
-  }
+  MigrationSides sides = open_migration(globals, flags.source, flags.source_driver, flags.target);
+  const MigrateOptions options = options_of(flags, globals, Objects(sides.source));
+  const MigrationSource source = sides.migration_source();
+  const MigrationPlan plan = plan_migration(source, sides.migration_target(), options);
+  if (!globals.json) print(plan_text(plan, source, sides.migration_target()));
+  if (flags.dry_run) return tell(as_report(plan), flags, globals);
+  sides.make_target();
+  const MigrationTarget target = sides.migration_target();
   auto progress = make_progress(globals.progress);
   const MigrationReport report = run_migration(plan, source, target, options, *progress);
   progress.reset();                            // bars are gone before anything else is written
-  const MigrationOutcome outcome(report);
-  say(outcome, flags, globals);
+  const Exit exit = tell(report, flags, globals);
   if (flags.remove_source && report.complete()) remove_source(source, target, report);
   if (flags.remove_source && !report.complete()) complain("the source is kept, as not everything was migrated");
-  return outcome.exit();
+  return exit;
 }
 
 }  // namespace
@@ -116,7 +93,7 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
       "Image IDs, chain IDs, tags and containers are those Docker 1.10's own migration gives. May be interrupted and started\n"
       "again. What is damaged is named and stops only what needs it; the exit status is then 4.\n"
       "With --json: an object with images (source_id, image_id, tags, status, error), layers (source_id, diff_id, chain_id,\n"
-      "cache_id, size, method, status, error), containers (id, name, image, status, error), damage (kind, object, detail),\n"
+      "cache_id, size, method, status, error), containers (id, name, image_id, status, error), damage (kind, object, detail),\n"
       "bytes_hashed, bytes_copied, files_linked and seconds. status is planned, migrated, exists, duplicate, skipped or failed.\n\n"
       "Examples:\n"
       "  cairn migrate /mnt/old/var/lib/docker --to /var/lib/docker --storage-driver overlay2 --dry-run\n"

@@ -17,7 +17,6 @@ using AddCommand = Command (*)(CLI::App& program, const Globals& globals);
 
 Command scan_command(CLI::App& program, const Globals& globals);
 Command migrate_command(CLI::App& program, const Globals& globals);
-Command migrate_command(CLI::App& program, const Globals& globals);
 Command images_command(CLI::App& program, const Globals& globals);
 Command history_command(CLI::App& program, const Globals& globals);
 Command inspect_command(CLI::App& program, const Globals& globals);

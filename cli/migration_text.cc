@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "cli/damage.h"
 #include "cli/output/progress.h"
@@ -55,6 +57,26 @@ std::string summary_text(const MigrationReport& report) {
       {"TIME", report.seconds < 10 ? fmt::format("{:.1f}s", report.seconds) : clock_time(report.seconds)},
   };
   return format_table(rows);
+}
+
+std::vector<std::string> complaints(const MigrationReport& report) {
+  std::vector<std::string> out;
+  std::set<std::string> told;
+  for (const auto& image : report.images) {
+    if (image.status != "failed") continue;
+    told.insert(image.source_id);
+    const std::string name = image.tags.empty() ? "" : " (" + printable(image.tags.front()) + ")";
+    out.push_back("migrating image " + printable(image.source_id) + name + ": " + printable(image.error, 1000));
+  }
+  for (const auto& layer : report.layers)
+    if (!layer.error.empty() && !told.contains(layer.source_id))
+      out.push_back("migrating layer " + printable(layer.source_id) + ": " + printable(layer.error, 1000));
+  for (const auto& container : report.containers)
+    if (!container.error.empty())
+      out.push_back((container.status == "failed" ? "migrating container " : "leaving container ") + printable(container.id) +
+                    (container.status == "failed" ? ": " : " behind: ") + printable(container.error, 1000));
+  for (const auto& damage : report.damage) out.push_back("damage: " + describe(damage));
+  return out;
 }
 
 Json json_of(const MigrationReport& report) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/output/json.h"
 #include "core/migrate/migrate.h"
@@ -12,6 +13,8 @@ namespace cairn {
 std::string plan_text(const MigrationPlan& plan, const MigrationSource& source, const MigrationTarget& target);
 // What was done: counts, bytes, rate.
 std::string summary_text(const MigrationReport& report);
+// One line for each thing that failed or is damaged.
+std::vector<std::string> complaints(const MigrationReport& report);
 // The document of --json and --report. A plan has the same keys; what it cannot know yet is empty or 0.
 Json json_of(const MigrationReport& report);
 MigrationReport as_report(const MigrationPlan& plan);

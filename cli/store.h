@@ -15,7 +15,7 @@ namespace cairn {
 struct Store {
   std::filesystem::path root;
   std::string driver_name;
-  Fd root_fd;                                  // none when the root is not there yet
+  Fd root_fd;
   std::unique_ptr<Driver> driver;
   std::unique_ptr<MetadataStore> metadata;     // reads as empty in a root of Docker 0.7 to 1.9
   std::unique_ptr<Catalog> catalog;            // whatever the layout

@@ -102,13 +102,18 @@ std::vector<HeldDriver> held_drivers(const std::filesystem::path& root, int root
   return out;
 }
 
+// `root_fd` is -1 where there is no root yet.
+std::string driver_of(const Globals& globals, const std::filesystem::path& root, int root_fd) {
+  if (!globals.driver.empty()) return globals.driver;
+  return choose_driver("", environment("STORAGE_DRIVER"), root_fd < 0 ? std::vector<HeldDriver>() : held_drivers(root, root_fd),
+                       [&] { return best_driver(root); });
+}
+
 Store open_store(const Globals& globals, Fd root_fd) {
   Store store;
   store.root = globals.root;
   store.root_fd = std::move(root_fd);
-  store.driver_name = choose_driver(globals.driver, environment("STORAGE_DRIVER"),
-                                    store.root_fd ? held_drivers(store.root, store.root_fd.get()) : std::vector<HeldDriver>{},
-                                    [&] { return best_driver(store.root); });
+  store.driver_name = driver_of(globals, store.root, store.root_fd.get());
   store.driver = open_driver(store.driver_name, globals);
   store.metadata = open_metadata(store.root, store.driver_name);
   store.catalog = open_some_catalog(store.root, store.driver_name);
@@ -125,11 +130,9 @@ Fd open_root(const std::string& root) {
   }
 }
 
-// An existing directory for a new store; true if it had to be made.
-bool make_target(const std::string& target) {
-  if (exists_at(AT_FDCWD, target)) return false;
-  as_named_by_user([&] { mkdir_at(AT_FDCWD, target, 0710); });
-  return true;
+// A directory for a new store.
+void make_root(const std::string& root) {
+  as_named_by_user([&] { ensure_dir_at(AT_FDCWD, root, 0710); });
 }
 
 }  // namespace
@@ -141,62 +144,16 @@ Store open_to_read(const Globals& globals) {
 
 Store open_to_write(const Globals& globals, Progress& progress, IfAbsent if_absent) {
   require_root("writing the store '" + printable(globals.root) + "'");
-  Fd root_fd;
-  if (if_absent == IfAbsent::refuse || exists_at(AT_FDCWD, globals.root)) {
-    root_fd = open_root(globals.root);
-    refuse_if_engine_runs(root_fd.get());
-  }
+  if (if_absent == IfAbsent::make) make_root(globals.root);
+  Fd root_fd = open_root(globals.root);
+  refuse_if_engine_runs(root_fd.get());
   Store store = open_store(globals, std::move(root_fd));
   if (store.is_legacy())
     throw UserError(Errc::unsupported, "writing '" + printable(globals.root) + "': Docker before 1.10 wrote it, and it is only " +
                                            "read; 'cairn migrate' carries it to the current layout");
   store.metadata->prepare();
-  store.root_fd = open_root(globals.root);
   layers_of(store, globals, progress).recover();
   return store;
-}
-
-static Store open_source(const Globals& globals, const std::string& source, const std::string& driver) {
-  Store out;
-  out.root = source;
-  out.root_fd = open_root(source);
-  refuse_if_engine_runs(out.root_fd.get());
-  const auto held = legacy_held(source);
-  if (held.empty())
-    throw UserError(Errc::unsupported, "migrating '" + printable(source) + "': it has no graph of Docker 0.7 to 1.9; " +
-                                           "'cairn scan' says what it is");
-  out.driver_name = choose_driver(driver, "", held, [&] { return held.front().name; });
-  Globals plain = globals;
-  plain.root = source;
-  plain.storage_options.clear();               // they are the target's
-  out.driver = open_driver(out.driver_name, plain);
-  out.metadata = open_metadata(source, out.driver_name);
-  out.catalog = open_legacy_catalog(source, out.driver_name);
-  return out;
-}
-
-Migration open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
-                         const std::string& target) {
-  Migration out;
-  out.source = open_source(globals, source, target.empty() && source_driver.empty() ? globals.driver : source_driver);
-  out.graph = open_legacy(source, out.source.driver_name);
-  if (target.empty()) {
-    out.target_root = source;
-    out.target_fd = open_root(source);
-    out.target_driver_name = out.source.driver_name;
-  } else {
-    Globals there = globals;
-    there.root = target;
-    out.target_root = target;
-    if (exists_at(AT_FDCWD, target)) refuse_if_engine_runs(open_root(target).get());
-    out.target_made = make_target(target);
-    out.target_fd = open_root(target);
-    out.target_driver_name = choose_driver(globals.driver, environment("STORAGE_DRIVER"),
-                                           held_drivers(target, out.target_fd.get()), [&] { return best_driver(target); });
-    out.own_target_driver = open_driver(out.target_driver_name, there);
-  }
-  out.target_metadata = open_metadata(out.target_root, out.target_driver_name);
-  return out;
 }
 
 RootScan scan_of(const std::string& root, const Globals& globals) {
@@ -224,17 +181,13 @@ LayerStore layers_of(const Store& store, const Globals& globals, Progress& progr
 namespace {
 
 std::string legacy_driver(const std::string& root, const std::string& named) {
-  const auto drivers = legacy_drivers(root);
-  if (drivers.empty())
-    throw UserError(Errc::unsupported, "migrating '" + printable(root) + "': it has no graph/ of Docker 0.7 to 1.9; 'cairn scan' says what it is");
-  if (!named.empty() && std::find(drivers.begin(), drivers.end(), named) == drivers.end())
+  const auto held = legacy_held(root);
+  if (held.empty())
+    throw UserError(Errc::unsupported, "migrating '" + printable(root) + "': it has no graph of Docker 0.7 to 1.9; " +
+                                           "'cairn scan' says what it is");
+  if (!named.empty() && std::none_of(held.begin(), held.end(), [&](const HeldDriver& one) { return one.name == named; }))
     throw UserError(Errc::not_found, "migrating '" + printable(root) + "': it holds nothing of the driver '" + printable(named) + "'");
-  std::vector<HeldDriver> held;
-  for (const auto& name : drivers) {
-    std::vector<Damage> ignored;
-    held.push_back({name, open_legacy_catalog(root, name)->images(&ignored).size(), 0, 0});
-  }
-  return choose_driver(named, "", held, [&] { return drivers.front(); });
+  return choose_driver(named, "", held, [&] { return held.front().name; });
 }
 
 std::filesystem::path without_trailing_slash(const std::string& path) {
@@ -242,23 +195,27 @@ std::filesystem::path without_trailing_slash(const std::string& path) {
   return out.has_filename() ? out : out.parent_path();
 }
 
-Store open_legacy_store(const Globals& globals, const std::string& driver) {
+Store open_legacy_store(const std::string& root, const std::string& driver) {
+  Globals plain;                               // storage options are the target's
+  plain.root = root;
   Store store;
-  store.root = without_trailing_slash(globals.root);
+  store.root = without_trailing_slash(root);
   store.driver_name = driver;
-  store.root_fd = open_root(globals.root);
-  store.driver = open_driver(driver, globals);
+  store.root_fd = open_root(root);
+  store.driver = open_driver(driver, plain);
   store.metadata = open_metadata(store.root, driver);
   store.catalog = open_legacy_catalog(store.root, driver);
   return store;
 }
 
-Store open_target(const Globals& globals, bool dry_run) {
-  if (!dry_run) ensure_dir_at(AT_FDCWD, globals.root, 0711);
+Store open_target(const Globals& globals) {
   Store store;
   store.root = without_trailing_slash(globals.root);
-  if (exists_at(AT_FDCWD, globals.root)) store.root_fd = open_root(globals.root);
-  store.driver_name = globals.driver.empty() ? best_driver(store.root) : globals.driver;
+  if (exists_at(AT_FDCWD, globals.root)) {
+    store.root_fd = open_root(globals.root);
+    refuse_if_engine_runs(store.root_fd.get());
+  }
+  store.driver_name = driver_of(globals, store.root, store.root_fd.get());
   store.driver = open_driver(store.driver_name, globals);
   store.metadata = open_metadata(store.root, store.driver_name);
   store.catalog = open_catalog(store.root, store.driver_name);
@@ -268,21 +225,25 @@ Store open_target(const Globals& globals, bool dry_run) {
 }  // namespace
 
 MigrationSides open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
-                              const std::string& target, bool dry_run) {
+                              const std::string& target) {
   const bool in_place = target.empty();
-  Globals of_source = globals, of_target = globals;
-  of_source.root = source;
+  Globals of_target = globals;
   of_target.root = in_place ? source : target;
-  const Fd exists = open_root(source);
+  const Fd source_fd = open_root(source);
   const std::string driver = legacy_driver(source, in_place && source_driver.empty() ? globals.driver : source_driver);
   if (in_place && !globals.driver.empty() && globals.driver != driver)
-    throw UserError(Errc::invalid, "migrating in place: the driver stays " + driver + "; for " + printable(globals.driver) + " migrate --to another root");
+    throw UserError(Errc::invalid, "migrating in place: the driver stays " + driver + "; for " + printable(globals.driver) +
+                                       " migrate --to another root");
   if (in_place) of_target.driver = driver;
-  MigrationSides sides{open_legacy(without_trailing_slash(source), driver), open_legacy_store(of_source, driver), open_target(of_target, dry_run)};
-  if (const auto holder = engine_holding(sides.source.root_fd.get()); holder && !in_place)
-    warn("an engine (" + holder->program + ", pid " + std::to_string(holder->pid) + ") has the source open; what it changes meanwhile may be missed");
-  if (!dry_run) refuse_if_engine_runs(sides.target.root_fd.get());
-  return sides;
+  if (const auto holder = engine_holding(source_fd.get()); holder && !in_place)
+    warn("an engine (" + printable(holder->program) + ", pid " + std::to_string(holder->pid) +
+         ") has the source open; what it changes meanwhile may be missed");
+  return {open_legacy(without_trailing_slash(source), driver), open_legacy_store(source, driver), open_target(of_target)};
+}
+
+void MigrationSides::make_target() {
+  make_root(target.root.string());
+  target.root_fd = open_root(target.root.string());
 }
 
 MigrationSource MigrationSides::migration_source() const { return {source.root, *graph, *source.driver}; }

@@ -8,7 +8,6 @@
 #include "cli/globals.h"
 #include "cli/store.h"
 #include "core/interfaces/legacy_graph.h"
-#include "core/interfaces/legacy_graph.h"
 #include "core/layer/layer_store.h"
 #include "core/migrate/migrate.h"
 #include "graphdb/scan/scan.h"
@@ -31,28 +30,12 @@ struct MigrationSides {
   Store source, target;                        // one root, and one driver, when in place
   MigrationSource migration_source() const;    // these refer to this object
   MigrationTarget migration_target() const;
+  void make_target();                          // its root, if it is not there yet
 };
-// `source_driver` "": the one the source holds. `target` "": in place. The target's driver is the flag's, else the best that
-// works there; its root is made unless this is a dry run. UserError if the source is no root of Docker 0.7 to 1.9.
+// `source_driver` "": the one the source holds. `target` "": in place. Makes nothing. UserError if the source is no root of
+// Docker 0.7 to 1.9, or has several drivers and none is named; Errc::in_use if an engine has the target.
 MigrationSides open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
-                              const std::string& target, bool dry_run);
-
-// Both sides of a migration. `target` "" is in place: then the target is the source's own root and driver.
-struct Migration {
-  Store source;                                // its catalog is that of the old layout
-  std::unique_ptr<LegacyGraph> graph;
-  std::filesystem::path target_root;
-  Fd target_fd;                                // of an existing directory, made if need be
-  bool target_made = false;
-  std::string target_driver_name;
-  std::unique_ptr<Driver> own_target_driver;   // none in place
-  std::unique_ptr<MetadataStore> target_metadata;
-  Driver& target_driver() const { return own_target_driver ? *own_target_driver : *source.driver; }
-};
-// UserError if `source` is no root of Docker 0.7 to 1.9, or has several drivers and none is named: by `source_driver`, or in
-// place by the global flag, which else names the target's. Refuses roots that an engine holds.
-Migration open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
-                         const std::string& target);
+                              const std::string& target);
 
 // What a root is. With the global driver flag only that driver's part.
 RootScan scan_of(const std::string& root, const Globals& globals);

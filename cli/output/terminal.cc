@@ -36,8 +36,6 @@ static void write_to_stderr(const std::string& line) {
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
-void say(std::string_view text) { write_to_stderr(std::string(text)); }
-
 void complain(std::string_view text) { write_to_stderr("cairn: " + std::string(text) + "\n"); }
 
 void set_log_level(LogLevel level) { log_level = level; }

@@ -18,8 +18,6 @@ struct OutputClosed {};
 void print(std::string_view text);           // stdout, all of it. Throws OutputClosed, or Errc::io
 void complain(std::string_view text);        // "cairn: text" on stderr, in one write(2); never throws
 
-void say(std::string_view text);             // stderr, as it is; never throws
-
 // What --log-level lets through besides errors, which always are.
 enum class LogLevel { error, warn, info, debug };
 void set_log_level(LogLevel level);
