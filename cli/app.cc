@@ -17,9 +17,9 @@ namespace cairn {
 
 // In the order of --help.
 static constexpr AddCommand all_commands[] = {
-    scan_command,   migrate_command, images_command, history_command, inspect_command, ps_command, df_command,
-    load_command,   apply_command,   create_command, mount_command,   umount_command,  rm_command, ls_command,
-    cat_command,    cp_command,      export_command, diff_command,    changes_command, drivers_command,
+    scan_command, migrate_command, images_command, history_command, inspect_command, ps_command,      df_command,
+    load_command, apply_command,   create_command, mount_command,   umount_command,  rm_command,      ls_command,
+    cat_command,  cp_command,      export_command, diff_command,    changes_command, drivers_command,
 };
 
 namespace {
@@ -85,8 +85,9 @@ static std::unique_ptr<CLI::App> make_program() {
   program->set_help_flag("-h,--help", "This text");
   program->require_subcommand(1, 1);
   program->fallthrough();
-  program->footer("'cairn COMMAND --help' explains a command. Exit status: 0 done, 1 failed, 2 usage or no such object,\n"
-                  "3 damage found, 4 partly done, 130 interrupted.");
+  program->footer(
+      "'cairn COMMAND --help' explains a command. Exit status: 0 done, 1 failed, 2 usage or no such object,\n"
+      "3 damage found, 4 partly done, 130 interrupted.");
   return program;
 }
 
@@ -106,7 +107,7 @@ static Exit parse_and_run(int argc, const char* const* argv) {
   for (const auto add : all_commands) commands.push_back(add(*program, globals));
   try {
     program->parse(argc, argv);
-  } catch (const CLI::Success& e) {                    // --help, --version
+  } catch (const CLI::Success& e) {  // --help, --version
     std::ostringstream text;
     program->exit(e, text, text);
     print(text.str());

@@ -21,7 +21,8 @@ Exit run(const Flags& flags, const Globals& globals) {
   std::optional<ChainId> parent;
   if (!flags.parent.empty()) {
     parent = Objects(store).find(flags.parent, {true, false, true}).chain;
-    if (!parent) throw UserError(Errc::invalid, "applying a layer on '" + printable(flags.parent) + "': it has no chain ID");
+    if (!parent)
+      throw UserError(Errc::invalid, "applying a layer on '" + printable(flags.parent) + "': it has no chain ID");
   }
   LayerSource source;
   source.open = [input] { return read_from(std::move(*input)); };
@@ -29,9 +30,10 @@ Exit run(const Flags& flags, const Globals& globals) {
   std::vector<LayerSource> sources;
   sources.push_back(std::move(source));
   const LayerRecord layer = layers_of(store, globals, *progress).register_layers(parent, std::move(sources)).front();
-  progress.reset();                                  // bars are gone before anything else is written
+  progress.reset();  // bars are gone before anything else is written
   if (globals.json)
-    print(json_document({{"diff_id", layer.diff.str()}, {"chain_id", layer.chain.str()}, {"cache_id", layer.cache_id.str()}}));
+    print(json_document(
+        {{"diff_id", layer.diff.str()}, {"chain_id", layer.chain.str()}, {"cache_id", layer.cache_id.str()}}));
   else
     print(layer.diff.str() + " " + layer.chain.str() + " " + layer.cache_id.str() + "\n");
   return Exit::done;
@@ -41,8 +43,10 @@ Exit run(const Flags& flags, const Globals& globals) {
 
 Command apply_command(CLI::App& program, const Globals& globals) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App* app = program.add_subcommand("apply", "Register one layer tar, packed or not, and print DIFFID CHAINID CACHE-ID");
-  app->add_option("--parent", flags->parent, "Chain ID of the layer it lies on (or an image); default: none, a base layer")
+  CLI::App* app =
+      program.add_subcommand("apply", "Register one layer tar, packed or not, and print DIFFID CHAINID CACHE-ID");
+  app->add_option("--parent", flags->parent,
+                  "Chain ID of the layer it lies on (or an image); default: none, a base layer")
       ->type_name("CHAINID");
   app->add_option("file", flags->file, "The tar, plain or packed with gzip, zstd, xz or bzip2; - is standard input")
       ->type_name("FILE|-")

@@ -14,7 +14,8 @@ static Exit run_cat(const std::string& where, const Globals& globals) {
   const Tree tree = objects.tree(subject);
   const auto node = find_in(tree, subject, path, Tree::Last::follow);
   if (!node || !S_ISREG(node->st().st_mode))
-    throw UserError(Errc::invalid, "reading '" + printable(path) + "' of " + subject.label + ": it is no regular file; " +
+    throw UserError(Errc::invalid, "reading '" + printable(path) + "' of " + subject.label +
+                                       ": it is no regular file; " +
                                        "cat takes X:PATH, 'cairn ls' shows what is there");
   StdoutSink out;
   copy(*content_of(*node), out);
@@ -24,7 +25,9 @@ static Exit run_cat(const std::string& where, const Globals& globals) {
 Command cat_command(CLI::App& program, const Globals& globals) {
   const auto where = std::make_shared<std::string>();
   CLI::App* app = program.add_subcommand("cat", "Print a file of an image, container or layer");
-  app->add_option("where", *where, "Image, container or layer, and the file's path in it")->type_name("X:PATH")->required();
+  app->add_option("where", *where, "Image, container or layer, and the file's path in it")
+      ->type_name("X:PATH")
+      ->required();
   app->footer(
       "Symbolic links are followed inside the tree only. Nothing is mounted and nothing is written.\n\n"
       "Examples:\n"

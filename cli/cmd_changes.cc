@@ -35,13 +35,16 @@ Exit run(const Flags& flags, const Globals& globals) {
 
 Command changes_command(CLI::App& program, const Globals& globals) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App* app = program.add_subcommand("changes", "List what was added (A), changed (C) and deleted (D) between B and A");
+  CLI::App* app =
+      program.add_subcommand("changes", "List what was added (A), changed (C) and deleted (D) between B and A");
   app->add_option("a", flags->object, "Image, container or layer")->type_name("A")->required();
-  app->add_option("b", flags->base, "What it is compared with. Default: what A lies on (the parent of an image's top layer, "
-                                    "the image of a container)")
+  app->add_option("b", flags->base,
+                  "What it is compared with. Default: what A lies on (the parent of an image's top layer, "
+                  "the image of a container)")
       ->type_name("B");
   app->footer(
-      "Docker's rule: kind, mode, owner, size and time to the second count. Of a deleted directory only the top is listed.\n"
+      "Docker's rule: kind, mode, owner, size and time to the second count. Of a deleted directory only the top is "
+      "listed.\n"
       "With --json: an array of objects with kind and path.\n\n"
       "Examples:\n"
       "  cairn changes web\n"

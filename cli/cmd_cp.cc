@@ -29,10 +29,12 @@ Exit run(const Flags& flags, const Globals& globals) {
 Command cp_command(CLI::App& program, const Globals& globals) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* app = program.add_subcommand("cp", "Copy a file or tree out of an image, container or layer");
-  app->add_option("where", flags->where, "Image, container or layer, and a path in it; PATH/. is a directory's contents")
+  app->add_option("where", flags->where,
+                  "Image, container or layer, and a path in it; PATH/. is a directory's contents")
       ->type_name("X:PATH")
       ->required();
-  app->add_option("destination", flags->destination, "A directory to copy into, a new name, or - for a tar on standard output")
+  app->add_option("destination", flags->destination,
+                  "A directory to copy into, a new name, or - for a tar on standard output")
       ->type_name("DEST")
       ->required();
   app->footer(

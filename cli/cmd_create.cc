@@ -15,9 +15,8 @@ Exit run(const Flags& flags, const Globals& globals) {
   const auto progress = make_progress(ProgressStyle::none);
   const Store store = open_to_write(globals, *progress, IfAbsent::refuse);
   const Subject image = Objects(store).find(flags.reference, {true, false, true});
-  const auto made = as_named_by_user([&] {
-    return layers_of(store, globals, *progress).create_container(flags.name, image.chain);
-  });
+  const auto made =
+      as_named_by_user([&] { return layers_of(store, globals, *progress).create_container(flags.name, image.chain); });
   if (globals.json)
     print(json_document({{"id", made.mount_id.str()}, {"name", made.name}}));
   else

@@ -25,12 +25,13 @@ Row row_of(const std::string& type, const Total& total) {
 
 std::string image_table(const Usage& usage) {
   const std::time_t now = std::time(nullptr);
-  std::vector<Row> rows{{"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"}};
+  std::vector<Row> rows{
+      {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"}};
   for (const auto& one : usage.images)
     for (const auto& name : rows_of(one.image, false))
-      rows.push_back({printable(name.repository), printable(name.tag), short_id(one.image.id), age(one.image.created, now),
-                      human_size(one.shared + one.unique), human_size(one.shared), human_size(one.unique),
-                      std::to_string(one.containers)});
+      rows.push_back({printable(name.repository), printable(name.tag), short_id(one.image.id),
+                      age(one.image.created, now), human_size(one.shared + one.unique), human_size(one.shared),
+                      human_size(one.unique), std::to_string(one.containers)});
   return format_table(rows);
 }
 
@@ -58,7 +59,8 @@ Json document(const Usage& usage) {
                               {"unique_size", one.unique},
                               {"containers", one.containers}});
   for (const auto& one : usage.containers)
-    containers["list"].push_back({{"id", one.container.id}, {"name", text_or_null(one.container.name)}, {"size", one.size}});
+    containers["list"].push_back(
+        {{"id", one.container.id}, {"name", text_or_null(one.container.name)}, {"size", one.size}});
   return {{"images", images}, {"containers", containers}, {"other_layers", json_of(usage.other_layers)}};
 }
 
@@ -90,9 +92,11 @@ Command df_command(CLI::App& program, const Globals& globals) {
   CLI::App* app = program.add_subcommand("df", "Show the disk space that images, containers and other layers take");
   app->add_flag("-v,--verbose", *verbose, "Also each image and container");
   app->footer(
-      "Blocks on disk, hard links within a layer counted once. Active images have containers; reclaimable is what would be\n"
+      "Blocks on disk, hard links within a layer counted once. Active images have containers; reclaimable is what "
+      "would be\n"
       "free without the others. Other layers belong to no image and no container.\n"
-      "With --json: an object with images, containers and other_layers, each with total, active, size and reclaimable (bytes);\n"
+      "With --json: an object with images, containers and other_layers, each with total, active, size and reclaimable "
+      "(bytes);\n"
       "the first two with a list (id, tags or name, size; of images also shared_size, unique_size, containers).\n\n"
       "Examples:\n"
       "  cairn df\n"

@@ -28,14 +28,15 @@ Exit run(const Flags& flags, const Globals& globals) {
   const Store store = open_to_read(globals);
   const Objects objects(store);
   const TwoTrees trees = two_trees(objects, flags.object, flags.base);
-  while_doing([&] { return "writing the layer of " + trees.subject.label; }, [&] {
-    if (has_original(store, trees)) {
-      NoProgress none;
-      layers_of(store, globals, none).write_tar(*trees.subject.chain, out);
-    } else {
-      write_diff(trees.tree, changes_between(trees.tree, trees.base), out);
-    }
-  });
+  while_doing([&] { return "writing the layer of " + trees.subject.label; },
+              [&] {
+                if (has_original(store, trees)) {
+                  NoProgress none;
+                  layers_of(store, globals, none).write_tar(*trees.subject.chain, out);
+                } else {
+                  write_diff(trees.tree, changes_between(trees.tree, trees.base), out);
+                }
+              });
   out.commit();
   return Exit::done;
 }
@@ -48,11 +49,13 @@ Command diff_command(CLI::App& program, const Globals& globals) {
   app->add_option("-o,--output", flags->file, "Write to FILE, which appears when it is complete; - is standard output")
       ->type_name("FILE");
   app->add_option("a", flags->object, "Image, container or layer")->type_name("A")->required();
-  app->add_option("b", flags->base, "What it is compared with. Default: what A lies on (the parent of an image's top layer, "
-                                    "the image of a container)")
+  app->add_option("b", flags->base,
+                  "What it is compared with. Default: what A lies on (the parent of an image's top layer, "
+                  "the image of a container)")
       ->type_name("B");
   app->footer(
-      "Without B, an image or layer that was loaded or migrated gives its original tar, byte for byte. Else the tar is made\n"
+      "Without B, an image or layer that was loaded or migrated gives its original tar, byte for byte. Else the tar is "
+      "made\n"
       "by Docker's rule, the same on every run. Without -o it goes to standard output, but never to a terminal.\n\n"
       "Examples:\n"
       "  cairn diff web -o changes.tar\n"

@@ -31,10 +31,13 @@ static Exit run_drivers(const Globals& globals) {
 }
 
 Command drivers_command(CLI::App& program, const Globals& globals) {
-  CLI::App* app = program.add_subcommand("drivers", "Tell of each storage driver whether it works here, why not, and what would help");
+  CLI::App* app = program.add_subcommand(
+      "drivers", "Tell of each storage driver whether it works here, why not, and what would help");
   app->footer(
-      "Drivers are tried where the root is, as that depends on its file system. IMAGES is what the root holds of each.\n"
-      "With --json: an array of objects with name, usable, readable, writable, mountable, images, why_not and remedy.\n\n"
+      "Drivers are tried where the root is, as that depends on its file system. IMAGES is what the root holds of "
+      "each.\n"
+      "With --json: an array of objects with name, usable, readable, writable, mountable, images, why_not and "
+      "remedy.\n\n"
       "Examples:\n"
       "  cairn drivers\n"
       "  cairn --root /srv/docker drivers --json");

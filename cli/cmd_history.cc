@@ -19,11 +19,15 @@ struct Flags {
   std::vector<std::string> references;
 };
 
-constexpr Field kFields[] = {{"Comment", "COMMENT"}, {"CreatedAt", "CREATED AT"}, {"CreatedBy", "CREATED BY"},
-                             {"CreatedSince", "CREATED"}, {"ID", "IMAGE"},         {"Size", "SIZE"}};
+constexpr Field kFields[] = {{"Comment", "COMMENT"},
+                             {"CreatedAt", "CREATED AT"},
+                             {"CreatedBy", "CREATED BY"},
+                             {"CreatedSince", "CREATED"},
+                             {"ID", "IMAGE"},
+                             {"Size", "SIZE"}};
 
 struct Step {
-  std::string id;                                     // of the image that this step ended, "" if unknown
+  std::string id;  // of the image that this step ended, "" if unknown
   CatalogHistory entry;
 };
 
@@ -75,8 +79,9 @@ std::vector<Row> rows(const std::vector<Step>& steps, const Flags& flags) {
 
 Exit run(const Flags& flags, const Globals& globals) {
   const Format format = as_named_by_user([&] {
-    return flags.quiet ? Format("{{.ID}}", kFields, "")
-                       : Format(flags.format, kFields, "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}");
+    return flags.quiet
+               ? Format("{{.ID}}", kFields, "")
+               : Format(flags.format, kFields, "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}");
   });
   const Store store = open_to_read(globals);
   const Objects objects(store);
@@ -105,9 +110,10 @@ Command history_command(CLI::App& program, const Globals& globals) {
       ->capture_default_str();
   app->add_flag("-q,--quiet", flags->quiet, "Only image IDs");
   app->add_flag("--no-trunc", flags->no_trunc, "Whole IDs and commands");
-  app->add_option("--format", flags->format,
-                  "json (one object a line), table T or T, with {{.ID}} {{.CreatedSince}} {{.CreatedAt}} {{.CreatedBy}} "
-                  "{{.Size}} {{.Comment}} in T")
+  app->add_option(
+         "--format", flags->format,
+         "json (one object a line), table T or T, with {{.ID}} {{.CreatedSince}} {{.CreatedAt}} {{.CreatedBy}} "
+         "{{.Size}} {{.Comment}} in T")
       ->type_name("FORMAT");
   app->add_option("reference", flags->references, "Images")->type_name("REF")->required();
   app->footer(

@@ -20,8 +20,12 @@ struct Flags {
   std::string format, repository;
 };
 
-constexpr Field kFields[] = {{"CreatedAt", "CREATED AT"}, {"CreatedSince", "CREATED"}, {"Digest", "DIGEST"},
-                             {"ID", "IMAGE ID"},          {"Repository", "REPOSITORY"}, {"Size", "SIZE"},
+constexpr Field kFields[] = {{"CreatedAt", "CREATED AT"},
+                             {"CreatedSince", "CREATED"},
+                             {"Digest", "DIGEST"},
+                             {"ID", "IMAGE ID"},
+                             {"Repository", "REPOSITORY"},
+                             {"Size", "SIZE"},
                              {"Tag", "TAG"}};
 
 Format format_of(const Flags& flags) {
@@ -128,7 +132,8 @@ Command images_command(CLI::App& program, const Globals& globals) {
   app->add_option("repository", flags->repository, "Only images of this name; * and ? are wildcards")
       ->type_name("REPOSITORY[:TAG]");
   app->footer(
-      "With --json: an array of objects with id, tags, digests, parent, created, size (bytes), dangling, has_children,\n"
+      "With --json: an array of objects with id, tags, digests, parent, created, size (bytes), dangling, "
+      "has_children,\n"
       "chain_id and layer (the driver's name of the top layer).\n\n"
       "Examples:\n"
       "  cairn images\n"

@@ -64,7 +64,8 @@ std::optional<std::string> container_config(const Store& store, const std::strin
 }
 
 Json inspect_container(const Store& store, const CatalogContainer& container) {
-  Json out{{"Id", container.id}, {"Created", container.created}, {"Name", "/" + container.name}, {"Image", container.image}};
+  Json out{
+      {"Id", container.id}, {"Created", container.created}, {"Name", "/" + container.name}, {"Image", container.image}};
   if (const auto text = container_config(store, container.id)) {
     const std::string what = "the configuration of container '" + container.id + "'";
     const Json config = read_json(*text, what);
@@ -85,7 +86,8 @@ Exit run(const Flags& flags, const Globals& globals) {
   for (const auto& name : flags.names) {
     tally.attempt([&] {
       const Subject subject = objects.find(name, wanted);
-      documents.push_back(subject.image ? inspect_image(store, *subject.image) : inspect_container(store, *subject.container));
+      documents.push_back(subject.image ? inspect_image(store, *subject.image)
+                                        : inspect_container(store, *subject.container));
     });
   }
   print(json_document(documents));
@@ -102,7 +104,8 @@ Command inspect_command(CLI::App& program, const Globals& globals) {
       ->check(CLI::IsMember({"image", "container"}));
   app->add_option("name", flags->names, "Images or containers")->type_name("REF")->required();
   app->footer(
-      "Prints an array with one object per REF: Docker's own keys for an image, the engine's configuration of a container.\n"
+      "Prints an array with one object per REF: Docker's own keys for an image, the engine's configuration of a "
+      "container.\n"
       "GraphDriver.Data names the driver's layers.\n\n"
       "Examples:\n"
       "  cairn inspect busybox\n"

@@ -39,7 +39,7 @@ Exit run(const Flags& flags, const Globals& globals) {
   const Store store = open_to_write(globals, *progress, IfAbsent::make);
   LayerStore layers = layers_of(store, globals, *progress);
   const LoadResult result = load_image_archive(std::move(input), layers, *store.metadata, *progress);
-  progress.reset();                            // bars are gone before anything else is written
+  progress.reset();  // bars are gone before anything else is written
   Tally tally;
   for (const auto& line : result.lines())
     tally.attempt([&] {
@@ -56,15 +56,17 @@ Exit run(const Flags& flags, const Globals& globals) {
 Command load_command(CLI::App& program, const Globals& globals) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* app = program.add_subcommand("load", "Load images from an archive");
-  app->add_option("-i,--input", flags->input,
-                  "A tar in any packing, or a directory: what docker save wrote in any age, or an OCI layout; - is standard "
-                  "input, the default")
+  app->add_option(
+         "-i,--input", flags->input,
+         "A tar in any packing, or a directory: what docker save wrote in any age, or an OCI layout; - is standard "
+         "input, the default")
       ->type_name("FILE");
   app->add_option("--platform", flags->platform, "What to take of an image made for several. Default: this machine's")
       ->type_name("OS/ARCH[/VARIANT]");
   app->add_flag("-q,--quiet", flags->quiet, "No progress");
   app->footer(
-      "Prints 'Loaded image: NAME' for each name. A name that exists moves to the new image. Exit status 4 if only some\n"
+      "Prints 'Loaded image: NAME' for each name. A name that exists moves to the new image. Exit status 4 if only "
+      "some\n"
       "images could be loaded. With --json: an object with images (id, tags) and failed (image, error).\n\n"
       "Examples:\n"
       "  cairn load -i app.tar.gz\n"

@@ -20,13 +20,20 @@ struct Flags {
 
 std::string type_word(mode_t mode) {
   switch (mode & S_IFMT) {
-    case S_IFDIR: return "directory";
-    case S_IFLNK: return "symlink";
-    case S_IFCHR: return "char-device";
-    case S_IFBLK: return "block-device";
-    case S_IFIFO: return "fifo";
-    case S_IFSOCK: return "socket";
-    default: return "file";
+    case S_IFDIR:
+      return "directory";
+    case S_IFLNK:
+      return "symlink";
+    case S_IFCHR:
+      return "char-device";
+    case S_IFBLK:
+      return "block-device";
+    case S_IFIFO:
+      return "fifo";
+    case S_IFSOCK:
+      return "socket";
+    default:
+      return "file";
   }
 }
 
@@ -34,13 +41,19 @@ bool is_device(const struct stat& st) { return S_ISCHR(st.st_mode) || S_ISBLK(st
 
 Json json_of(const TreeNode& node) {
   const struct stat& st = node.st();
-  Json out{{"name", node.name()},     {"type", type_word(st.st_mode)}, {"mode", fmt::format("{:04o}", st.st_mode & 07777)},
-           {"uid", st.st_uid},        {"gid", st.st_gid},              {"size", st.st_size},
-           {"links", st.st_nlink},    {"mtime", utc_rfc3339(st.st_mtim)}};
+  Json out{{"name", node.name()},
+           {"type", type_word(st.st_mode)},
+           {"mode", fmt::format("{:04o}", st.st_mode & 07777)},
+           {"uid", st.st_uid},
+           {"gid", st.st_gid},
+           {"size", st.st_size},
+           {"links", st.st_nlink},
+           {"mtime", utc_rfc3339(st.st_mtim)}};
   if (S_ISLNK(st.st_mode)) out["target"] = node.link_target();
   if (is_device(st)) out["device"] = fmt::format("{}:{}", major(st.st_rdev), minor(st.st_rdev));
   Json xattrs = Json::object();
-  for (const auto& [name, value] : node.xattrs()) xattrs[name] = fmt::format("{:02x}", fmt::join(std::vector<unsigned char>(value.begin(), value.end()), ""));
+  for (const auto& [name, value] : node.xattrs())
+    xattrs[name] = fmt::format("{:02x}", fmt::join(std::vector<unsigned char>(value.begin(), value.end()), ""));
   out["xattrs"] = xattrs;
   return out;
 }
@@ -49,9 +62,13 @@ Row details_of(const TreeNode& node, const std::string& name) {
   const struct stat& st = node.st();
   std::string shown = printable(name, std::string::npos);
   if (S_ISLNK(st.st_mode)) shown += " -> " + printable(node.link_target(), std::string::npos);
-  return {mode_string(st.st_mode), std::to_string(st.st_nlink), std::to_string(st.st_uid), std::to_string(st.st_gid),
+  return {mode_string(st.st_mode),
+          std::to_string(st.st_nlink),
+          std::to_string(st.st_uid),
+          std::to_string(st.st_gid),
           is_device(st) ? fmt::format("{},{}", major(st.st_rdev), minor(st.st_rdev)) : std::to_string(st.st_size),
-          local_minute(st.st_mtim.tv_sec), shown};
+          local_minute(st.st_mtim.tv_sec),
+          shown};
 }
 
 Exit run(const Flags& flags, const Globals& globals) {
@@ -97,7 +114,8 @@ Command ls_command(CLI::App& program, const Globals& globals) {
       ->type_name("X:PATH")
       ->required();
   app->footer(
-      "Nothing is mounted and nothing is written; any driver's store can be read on any kernel. Bytes that cannot be shown\n"
+      "Nothing is mounted and nothing is written; any driver's store can be read on any kernel. Bytes that cannot be "
+      "shown\n"
       "appear as \\xNN. With --json: an array of objects with name, type, mode, uid, gid, size, links, mtime, target,\n"
       "device and xattrs (values in hex).\n\n"
       "Examples:\n"

@@ -19,9 +19,11 @@ void check(const Flags& flags) {
   if (flags.in_place == !flags.target.empty())
     throw UserError(Errc::invalid, "migrating '" + printable(flags.source) + "': say either --to TARGET or --in-place");
   if (flags.remove_source && !flags.in_place)
-    throw UserError(Errc::invalid, "migrating '" + printable(flags.source) + "': --remove-source goes with --in-place only");
+    throw UserError(Errc::invalid,
+                    "migrating '" + printable(flags.source) + "': --remove-source goes with --in-place only");
   if (flags.remove_source && (!flags.images.empty() || flags.no_containers))
-    throw UserError(Errc::invalid, "migrating '" + printable(flags.source) + "': --remove-source would remove what --image or " +
+    throw UserError(Errc::invalid, "migrating '" + printable(flags.source) +
+                                       "': --remove-source would remove what --image or " +
                                        "--no-containers left behind");
 }
 
@@ -43,8 +45,10 @@ Exit tell(const MigrationReport& report, const Flags& flags, const Globals& glob
     file.write(json);
     file.commit();
   }
-  if (globals.json) print(json);
-  else print(flags.dry_run ? "Nothing was written: --dry-run.\n" : "\n" + summary_text(report));
+  if (globals.json)
+    print(json);
+  else
+    print(flags.dry_run ? "Nothing was written: --dry-run.\n" : "\n" + summary_text(report));
   return report.complete() ? Exit::done : Exit::partly;
 }
 
@@ -61,7 +65,7 @@ Exit run(const Flags& flags, const Globals& globals) {
   const MigrationTarget target = sides.migration_target();
   auto progress = make_progress(globals.progress);
   const MigrationReport report = run_migration(plan, source, target, options, *progress);
-  progress.reset();                            // bars are gone before anything else is written
+  progress.reset();  // bars are gone before anything else is written
   const Exit exit = tell(report, flags, globals);
   if (flags.remove_source && report.complete()) remove_source(source, target, report);
   if (flags.remove_source && !report.complete()) complain("the source is kept, as not everything was migrated");
@@ -73,14 +77,19 @@ Exit run(const Flags& flags, const Globals& globals) {
 Command migrate_command(CLI::App& program, const Globals& globals) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* app = program.add_subcommand("migrate", "Carry a root of Docker 0.7 to 1.9 to the current layout");
-  app->add_option("source", flags->source, "The old root; only read, unless --in-place is given")->type_name("SOURCE")->required();
-  app->add_option("--to", flags->target, "The new root: absent, empty, or an unfinished or older migration of SOURCE, of "
-                                         "which only what is missing is done")
+  app->add_option("source", flags->source, "The old root; only read, unless --in-place is given")
+      ->type_name("SOURCE")
+      ->required();
+  app->add_option("--to", flags->target,
+                  "The new root: absent, empty, or an unfinished or older migration of SOURCE, of "
+                  "which only what is missing is done")
       ->type_name("TARGET");
   app->add_flag("--in-place", flags->in_place, "Add the new files beside the old ones, with the driver SOURCE has");
-  app->add_flag("--remove-source", flags->remove_source, "With --in-place: verify, then remove what only old engines read");
-  app->add_option("--source-driver", flags->source_driver, "The driver to read, if SOURCE has several; --storage-driver is "
-                                                           "the one to write")
+  app->add_flag("--remove-source", flags->remove_source,
+                "With --in-place: verify, then remove what only old engines read");
+  app->add_option("--source-driver", flags->source_driver,
+                  "The driver to read, if SOURCE has several; --storage-driver is "
+                  "the one to write")
       ->type_name("NAME");
   app->add_option("--image", flags->images, "Only this image and what it is built on; may be repeated")
       ->type_name("REF")
@@ -90,11 +99,15 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
   app->add_flag("--dry-run", flags->dry_run, "Only say what would be done, and the space and time it takes");
   app->add_option("--report", flags->report, "Also write what --json prints to FILE")->type_name("FILE");
   app->footer(
-      "Image IDs, chain IDs, tags and containers are those Docker 1.10's own migration gives. May be interrupted and started\n"
+      "Image IDs, chain IDs, tags and containers are those Docker 1.10's own migration gives. May be interrupted and "
+      "started\n"
       "again. What is damaged is named and stops only what needs it; the exit status is then 4.\n"
-      "With --json: an object with images (source_id, image_id, tags, status, error), layers (source_id, diff_id, chain_id,\n"
-      "cache_id, size, method, status, error), containers (id, name, image_id, status, error), damage (kind, object, detail),\n"
-      "bytes_hashed, bytes_copied, files_linked and seconds. status is planned, migrated, exists, duplicate, skipped or failed.\n\n"
+      "With --json: an object with images (source_id, image_id, tags, status, error), layers (source_id, diff_id, "
+      "chain_id,\n"
+      "cache_id, size, method, status, error), containers (id, name, image_id, status, error), damage (kind, object, "
+      "detail),\n"
+      "bytes_hashed, bytes_copied, files_linked and seconds. status is planned, migrated, exists, duplicate, skipped "
+      "or failed.\n\n"
       "Examples:\n"
       "  cairn migrate /mnt/old/var/lib/docker --to /var/lib/docker --storage-driver overlay2 --dry-run\n"
       "  cairn migrate /mnt/old/var/lib/docker --to /var/lib/docker --storage-driver overlay2 --verify\n"

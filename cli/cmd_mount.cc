@@ -17,7 +17,8 @@ struct Flags {
 Access access_of(const Store& store, const Subject& subject, bool read_only) {
   if (read_only || subject.kind != Subject::Kind::container) return Access::read_only;
   if (store.is_legacy())
-    throw UserError(Errc::unsupported, "mounting " + subject.label + ": containers of Docker before 1.10 are not written; add --read-only");
+    throw UserError(Errc::unsupported, "mounting " + subject.label +
+                                           ": containers of Docker before 1.10 are not written; add --read-only");
   refuse_if_engine_runs(store.root_fd.get());
   return Access::read_write;
 }
@@ -54,8 +55,10 @@ Command mount_command(CLI::App& program, const Globals& globals) {
   app->add_option("object", flags->object, "Image, container or layer")->type_name("REF|CONTAINER|CHAINID")->required();
   app->add_option("directory", flags->target, "An existing directory")->type_name("DIR")->required();
   app->footer(
-      "Images and layers are mounted read-only. What 'cairn create' made, and containers, are writable unless an engine runs\n"
-      "on the store. The mount stays until 'cairn umount DIR'. With --json: an object with target, layer and access.\n\n"
+      "Images and layers are mounted read-only. What 'cairn create' made, and containers, are writable unless an "
+      "engine runs\n"
+      "on the store. The mount stays until 'cairn umount DIR'. With --json: an object with target, layer and "
+      "access.\n\n"
       "Examples:\n"
       "  cairn mount busybox /mnt\n"
       "  cairn mount --read-only web /mnt");

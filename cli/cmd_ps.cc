@@ -18,8 +18,8 @@ struct Flags {
   std::string format;
 };
 
-constexpr Field kFields[] = {{"Command", "COMMAND"}, {"CreatedAt", "CREATED AT"}, {"ID", "CONTAINER ID"},
-                             {"Image", "IMAGE"},     {"ImageID", "IMAGE ID"},     {"Names", "NAMES"},
+constexpr Field kFields[] = {{"Command", "COMMAND"},    {"CreatedAt", "CREATED AT"}, {"ID", "CONTAINER ID"},
+                             {"Image", "IMAGE"},        {"ImageID", "IMAGE ID"},     {"Names", "NAMES"},
                              {"RunningFor", "CREATED"}, {"Status", "STATUS"}};
 
 Json document(const std::vector<CatalogContainer>& containers) {
@@ -46,10 +46,12 @@ std::vector<Row> rows(const std::vector<CatalogContainer>& containers, bool no_t
   std::vector<Row> out;
   for (const auto& one : containers) {
     const std::string command = "\"" + printable(one.command, std::string::npos) + "\"";
-    const std::string shown = no_trunc || display_width(command) <= 22 ? command
-                              : "\"" + ellipsis(command.substr(1, command.size() - 2), 20) + "\"";
-    out.push_back({shown, local_time(one.created), id(one.id), one.image_name.empty() ? id(one.image) : id(one.image_name),
-                   id(one.image), one.name, age(one.created, now), one.status});
+    const std::string shown = no_trunc || display_width(command) <= 22
+                                  ? command
+                                  : "\"" + ellipsis(command.substr(1, command.size() - 2), 20) + "\"";
+    out.push_back({shown, local_time(one.created), id(one.id),
+                   one.image_name.empty() ? id(one.image) : id(one.image_name), id(one.image), one.name,
+                   age(one.created, now), one.status});
   }
   return out;
 }

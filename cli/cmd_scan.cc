@@ -30,7 +30,8 @@ Json document(const RootScan& scan) {
                        {"repositories", repositories},
                        {"damage", damage}});
   }
-  return {{"root", scan.root},     {"layout", scan.layout}, {"drivers", drivers}, {"engine", text_or_null(scan.engine)},
+  return {{"root", scan.root},         {"layout", scan.layout},
+          {"drivers", drivers},        {"engine", text_or_null(scan.engine)},
           {"evidence", scan.evidence}, {"hints", scan.hints}};
 }
 
@@ -65,12 +66,16 @@ Exit run(const std::string& root, const Globals& globals) {
 
 Command scan_command(CLI::App& program, const Globals& globals) {
   const auto root = std::make_shared<std::string>();
-  CLI::App* app = program.add_subcommand("scan", "Say what a data root is: engines, drivers, images, containers, sizes, damage");
+  CLI::App* app =
+      program.add_subcommand("scan", "Say what a data root is: engines, drivers, images, containers, sizes, damage");
   app->add_option("root", *root, "The data root; default: that of --root")->type_name("ROOT");
   app->footer(
-      "Reads any root of Docker 0.7 to 28 and writes nothing. Damage is listed on standard error; exit status 3 if there is\n"
-      "any. With --json: an object with root, layout (graph, content-addressed, mixed or empty), engine, evidence, hints and\n"
-      "drivers, whose objects have name, layout, images, layers, containers, bytes, repositories and damage (kind, object,\n"
+      "Reads any root of Docker 0.7 to 28 and writes nothing. Damage is listed on standard error; exit status 3 if "
+      "there is\n"
+      "any. With --json: an object with root, layout (graph, content-addressed, mixed or empty), engine, evidence, "
+      "hints and\n"
+      "drivers, whose objects have name, layout, images, layers, containers, bytes, repositories and damage (kind, "
+      "object,\n"
       "detail).\n\n"
       "Examples:\n"
       "  cairn scan\n"

@@ -29,7 +29,8 @@ namespace {
 constexpr int kDeepest = 4096;
 
 void add_below(const TreeNode& node, const std::string& path, int depth, std::vector<Change>& into) {
-  if (depth > kDeepest) throw Error(Errc::unsupported, "copying '" + printable(path) + "': directories are nested too deeply");
+  if (depth > kDeepest)
+    throw Error(Errc::unsupported, "copying '" + printable(path) + "': directories are nested too deeply");
   check_interrupt();
   for (const auto& child : node.children()) {
     into.push_back({ChangeKind::added, path + "/" + child.name()});
@@ -37,8 +38,8 @@ void add_below(const TreeNode& node, const std::string& path, int depth, std::ve
   }
 }
 
-// Everything at and below the source as additions, as apply_tree and write_diff take them. Without the top where that is a
-// link that was followed, or the root.
+// Everything at and below the source as additions, as apply_tree and write_diff take them. Without the top where that
+// is a link that was followed, or the root.
 std::vector<Change> additions(const Tree& tree, const CopySource& source) {
   std::vector<Change> out;
   const std::string top = source.path.empty() ? "" : "/" + source.path;
@@ -54,7 +55,9 @@ std::vector<Change> additions(const Tree& tree, const CopySource& source) {
   return out;
 }
 
-std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') == path.npos ? 0 : path.rfind('/')); }
+std::string folder_of(const std::string& path) {
+  return path.substr(0, path.rfind('/') == path.npos ? 0 : path.rfind('/'));
+}
 std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 // A directory beside the destination, where the copy is made and from where it is renamed.
@@ -67,7 +70,7 @@ class Staging : public DiffTarget {
   ~Staging() override {
     try {
       remove_tree_at(beside_, name_);
-    } catch (const Error&) {                     // the error that led here is the one to tell
+    } catch (const Error&) {  // the error that led here is the one to tell
     }
   }
   Staging(const Staging&) = delete;
@@ -92,14 +95,17 @@ struct Place {
 
 void move_into_place(const Place& from, const Place& to, int depth) {
   const auto have = stat_at(from.dir_fd, from.name), there = stat_at(to.dir_fd, to.name);
-  if (!have || depth > kDeepest) throw Error(Errc::io, "copying '" + printable(from.name) + "': the copy went away meanwhile");
+  if (!have || depth > kDeepest)
+    throw Error(Errc::io, "copying '" + printable(from.name) + "': the copy went away meanwhile");
   if (there && S_ISDIR(have->st_mode) && S_ISDIR(there->st_mode)) {
     const Fd source = open_dir_at(from.dir_fd, from.name), target = open_dir_at(to.dir_fd, to.name);
-    for (const auto& child : list_dir(source.get())) move_into_place({source.get(), child}, {target.get(), child}, depth + 1);
+    for (const auto& child : list_dir(source.get()))
+      move_into_place({source.get(), child}, {target.get(), child}, depth + 1);
     return;
   }
   if (there && S_ISDIR(have->st_mode) != S_ISDIR(there->st_mode))
-    throw UserError(Errc::invalid, "copying '" + printable(from.name) + "' to '" + printable(path_of(to.dir_fd) + "/" + to.name) +
+    throw UserError(Errc::invalid, "copying '" + printable(from.name) + "' to '" +
+                                       printable(path_of(to.dir_fd) + "/" + to.name) +
                                        "': one is a directory and the other is not");
   if (::renameat(from.dir_fd, from.name.c_str(), to.dir_fd, to.name.c_str()) != 0)
     throw_errno("putting '" + printable(to.name) + "' in its place");
@@ -134,7 +140,8 @@ bool is_directory(const Tree& tree, const CopySource& source) {
 }  // namespace
 
 void copy_out(const Tree& tree, const CopySource& source, const std::string& destination) {
-  if (tree.empty()) throw UserError(Errc::not_found, "copying '/" + printable(source.path) + "': the image has no files");
+  if (tree.empty())
+    throw UserError(Errc::not_found, "copying '/" + printable(source.path) + "': the image has no files");
   const auto changes = additions(tree, source);
   const Destination to = find_destination(source, is_directory(tree, source), destination);
   Staging staging(to.dir.get());
@@ -155,7 +162,7 @@ void tar_out(const Tree& tree, const CopySource& source, ByteSink& out) {
   TarReader reader(*whole);
   TarWriter writer(out);
   while (const TarEntry* entry = reader.next()) {
-    if (entry->name.size() <= cut) continue;                   // the directory whose contents are wanted
+    if (entry->name.size() <= cut) continue;  // the directory whose contents are wanted
     TarEntry moved = *entry;
     moved.name.erase(0, cut);
     if (moved.type == TarType::hard_link) moved.link_target.erase(0, cut);

@@ -11,8 +11,10 @@ namespace cairn {
 static UserError several(const std::vector<HeldDriver>& full) {
   std::string list;
   for (const auto& driver : full)
-    list += fmt::format("{}{} ({} image{})", list.empty() ? "" : ", ", driver.name, driver.images, driver.images == 1 ? "" : "s");
-  return {Errc::invalid, "choosing the storage driver: the root holds several: " + list + "; name one with --storage-driver"};
+    list += fmt::format("{}{} ({} image{})", list.empty() ? "" : ", ", driver.name, driver.images,
+                        driver.images == 1 ? "" : "s");
+  return {Errc::invalid,
+          "choosing the storage driver: the root holds several: " + list + "; name one with --storage-driver"};
 }
 
 std::string choose_driver(const std::string& named, const std::string& environment, const std::vector<HeldDriver>& held,

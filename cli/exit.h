@@ -46,8 +46,8 @@ class Tally {
       return false;
     }
   }
-  void note(const Error& error);                   // rethrows Errc::interrupted
-  Exit for_reader() const { return worst_; }        // failed wins over usage
+  void note(const Error& error);              // rethrows Errc::interrupted
+  Exit for_reader() const { return worst_; }  // failed wins over usage
   Exit for_writer() const { return failed() && done_ > 0 ? Exit::partly : for_reader(); }
   bool failed() const { return worst_ != Exit::done; }
 

@@ -10,8 +10,8 @@ namespace cairn {
 
 struct Globals {
   std::string root = "/var/lib/docker";
-  std::string driver;                          // "" unless the flag names one
-  std::vector<std::string> storage_options;    // "K=V", checked
+  std::string driver;                        // "" unless the flag names one
+  std::vector<std::string> storage_options;  // "K=V", checked
   unsigned jobs = 1;
   bool json = false;
   ProgressStyle progress = ProgressStyle::automatic;

@@ -10,8 +10,10 @@ constexpr size_t kColumn = 30, kWidth = 110;
 // `term` at the left, `text` wrapped at the right of kColumn.
 std::string entry(const std::string& term, const std::string& text) {
   std::string out = "  " + term, line;
-  if (out.size() + 2 > kColumn) out += "\n" + std::string(kColumn, ' ');
-  else out.append(kColumn - out.size(), ' ');
+  if (out.size() + 2 > kColumn)
+    out += "\n" + std::string(kColumn, ' ');
+  else
+    out.append(kColumn - out.size(), ' ');
   std::istringstream words(text);
   for (std::string word; words >> word;) {
     if (!line.empty() && kColumn + line.size() + 1 + word.size() > kWidth) {
@@ -54,7 +56,8 @@ std::string usage_of(const CLI::App& app, const std::string& name) {
   for (const CLI::Option* option : app.get_options()) {
     if (!option->get_positional()) continue;
     const std::string several = option->get_items_expected_max() > 1 ? "..." : "";
-    out += option->get_required() ? " " + option->get_type_name() + several : " [" + option->get_type_name() + several + "]";
+    out += option->get_required() ? " " + option->get_type_name() + several
+                                  : " [" + option->get_type_name() + several + "]";
   }
   return out + "\n";
 }
@@ -78,8 +81,8 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string name, CLI:
   const CLI::App* parent = app->get_parent();
   std::string full = parent ? parent->get_name() + " " + app->get_name() : app->get_name();
   if (full.empty()) full = std::move(name);
-  std::string out = usage_of(*app, full) + "\n" + app->get_description() + ".\n" + arguments_of(*app) + commands_of(*app) +
-                    flags_of(*app, "Flags");
+  std::string out = usage_of(*app, full) + "\n" + app->get_description() + ".\n" + arguments_of(*app) +
+                    commands_of(*app) + flags_of(*app, "Flags");
   if (parent) out += flags_of(*parent, "Flags of every command", parent->get_help_ptr());
   const std::string footer = app->get_footer();
   return footer.empty() ? out : out + "\n" + footer + "\n";

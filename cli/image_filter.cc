@@ -22,13 +22,17 @@ std::pair<std::string, std::string> split_reference(const std::string& familiar)
 }
 
 bool reference_matches(const std::string& pattern, const std::string& familiar) {
-  const auto matches = [&](const std::string& text) { return ::fnmatch(pattern.c_str(), text.c_str(), FNM_PATHNAME) == 0; };
+  const auto matches = [&](const std::string& text) {
+    return ::fnmatch(pattern.c_str(), text.c_str(), FNM_PATHNAME) == 0;
+  };
   return matches(familiar) || matches(split_reference(familiar).first);
 }
 
 static bool read_bool(const std::string& value) {
-  if (value == "true" || value == "1" || value == "t" || value == "T" || value == "True" || value == "TRUE") return true;
-  if (value == "false" || value == "0" || value == "f" || value == "F" || value == "False" || value == "FALSE") return false;
+  if (value == "true" || value == "1" || value == "t" || value == "T" || value == "True" || value == "TRUE")
+    return true;
+  if (value == "false" || value == "0" || value == "f" || value == "F" || value == "False" || value == "FALSE")
+    return false;
   throw UserError(Errc::invalid, "reading the filter 'dangling=" + printable(value) + "': neither true nor false");
 }
 
@@ -51,8 +55,8 @@ ImageFilter::ImageFilter(const std::vector<std::string>& filters, const Created&
       labels_.emplace_back(value.substr(0, sign),
                            sign == value.npos ? std::nullopt : std::optional(value.substr(sign + 1)));
     } else {
-      throw UserError(Errc::invalid, "reading the filter '" + printable(filter) + "': no such key; there are dangling, " +
-                                         "label, before, since and reference");
+      throw UserError(Errc::invalid, "reading the filter '" + printable(filter) +
+                                         "': no such key; there are dangling, " + "label, before, since and reference");
     }
   }
 }
@@ -89,7 +93,8 @@ bool ImageFilter::accepts(CatalogImage& image, const Labels& labels) const {
 std::vector<ImageRow> rows_of(const CatalogImage& image, bool digests) {
   static const std::string none = "<none>";
   std::map<std::string, std::vector<std::string>> digests_of;
-  for (const auto& name : image.digests) digests_of[split_reference(name).first].push_back(split_reference(name).second);
+  for (const auto& name : image.digests)
+    digests_of[split_reference(name).first].push_back(split_reference(name).second);
   std::vector<ImageRow> rows;
   std::vector<std::string> tagged;
   for (const auto& name : image.tags) {
@@ -103,7 +108,8 @@ std::vector<ImageRow> rows_of(const CatalogImage& image, bool digests) {
   }
   for (const auto& repository : tagged) digests_of.erase(repository);
   for (const auto& [repository, known] : digests_of)
-    for (const auto& digest : digests ? known : std::vector<std::string>{none}) rows.push_back({repository, none, digest});
+    for (const auto& digest : digests ? known : std::vector<std::string>{none})
+      rows.push_back({repository, none, digest});
   if (rows.empty()) rows.push_back({none, none, none});
   return rows;
 }

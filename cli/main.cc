@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   cairn::OutFile::user_umask = ::umask(0);
   struct sigaction stop {};
   stop.sa_handler = request_interrupt;
-  stop.sa_flags = static_cast<int>(SA_RESETHAND);   // the second Ctrl-C ends a process that does not listen
+  stop.sa_flags = static_cast<int>(SA_RESETHAND);  // the second Ctrl-C ends a process that does not listen
   ::sigaction(SIGINT, &stop, nullptr);
   ::sigaction(SIGTERM, &stop, nullptr);
   ::signal(SIGPIPE, SIG_IGN);

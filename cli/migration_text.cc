@@ -37,10 +37,11 @@ std::string plan_text(const MigrationPlan& plan, const MigrationSource& source, 
       {"VOLUMES", std::to_string(plan.volumes.size()), plan.volumes.empty() ? "none" : "copied"},
       {"TO HASH", human_size(plan.bytes_to_hash), "about " + clock_time(plan.seconds)},
       {"TO COPY", human_size(plan.bytes_to_copy),
-       in_place ? "layers stay where they are"
+       in_place      ? "layers stay where they are"
        : plan.linked ? "same file system: layers are linked, containers and volumes copied"
                      : human_size(plan.bytes_free) + " free"},
-      {"DAMAGE", std::to_string(plan.damage.size()), plan.damage.empty() ? "none" : "named below; all else is migrated"},
+      {"DAMAGE", std::to_string(plan.damage.size()),
+       plan.damage.empty() ? "none" : "named below; all else is migrated"},
   };
   return format_table(rows);
 }
@@ -73,8 +74,9 @@ std::vector<std::string> complaints(const MigrationReport& report) {
       out.push_back("migrating layer " + printable(layer.source_id) + ": " + printable(layer.error, 1000));
   for (const auto& container : report.containers)
     if (!container.error.empty())
-      out.push_back((container.status == "failed" ? "migrating container " : "leaving container ") + printable(container.id) +
-                    (container.status == "failed" ? ": " : " behind: ") + printable(container.error, 1000));
+      out.push_back((container.status == "failed" ? "migrating container " : "leaving container ") +
+                    printable(container.id) + (container.status == "failed" ? ": " : " behind: ") +
+                    printable(container.error, 1000));
   for (const auto& damage : report.damage) out.push_back("damage: " + describe(damage));
   return out;
 }
@@ -82,19 +84,35 @@ std::vector<std::string> complaints(const MigrationReport& report) {
 Json json_of(const MigrationReport& report) {
   Json images = Json::array(), layers = Json::array(), containers = Json::array(), damage = Json::array();
   for (const auto& i : report.images)
-    images.push_back({{"source_id", i.source_id}, {"image_id", text_or_null(i.image_id)}, {"tags", i.tags},
-                      {"status", i.status}, {"error", text_or_null(i.error)}});
+    images.push_back({{"source_id", i.source_id},
+                      {"image_id", text_or_null(i.image_id)},
+                      {"tags", i.tags},
+                      {"status", i.status},
+                      {"error", text_or_null(i.error)}});
   for (const auto& l : report.layers)
-    layers.push_back({{"source_id", l.source_id}, {"diff_id", text_or_null(l.diff_id)}, {"chain_id", text_or_null(l.chain_id)},
-                      {"cache_id", text_or_null(l.cache_id)}, {"size", l.size}, {"method", l.method},
-                      {"status", l.status}, {"error", text_or_null(l.error)}});
+    layers.push_back({{"source_id", l.source_id},
+                      {"diff_id", text_or_null(l.diff_id)},
+                      {"chain_id", text_or_null(l.chain_id)},
+                      {"cache_id", text_or_null(l.cache_id)},
+                      {"size", l.size},
+                      {"method", l.method},
+                      {"status", l.status},
+                      {"error", text_or_null(l.error)}});
   for (const auto& c : report.containers)
-    containers.push_back({{"id", c.id}, {"name", c.name}, {"image_id", text_or_null(c.image)}, {"status", c.status},
+    containers.push_back({{"id", c.id},
+                          {"name", c.name},
+                          {"image_id", text_or_null(c.image)},
+                          {"status", c.status},
                           {"error", text_or_null(c.error)}});
   for (const auto& d : report.damage) damage.push_back(json_of(d));
-  return {{"images", images}, {"layers", layers}, {"containers", containers}, {"damage", damage},
-          {"bytes_hashed", report.bytes_hashed}, {"bytes_copied", report.bytes_copied},
-          {"files_linked", report.files_linked}, {"seconds", report.seconds}};
+  return {{"images", images},
+          {"layers", layers},
+          {"containers", containers},
+          {"damage", damage},
+          {"bytes_hashed", report.bytes_hashed},
+          {"bytes_copied", report.bytes_copied},
+          {"files_linked", report.files_linked},
+          {"seconds", report.seconds}};
 }
 
 MigrationReport as_report(const MigrationPlan& plan) {

@@ -145,11 +145,13 @@ Subject Objects::find(const std::string& name, Wanted wanted) const {
   auto found = by_prefix(name, wanted);
   const std::string looking = "finding the " + wanted.words() + " '" + printable(name) + "'";
   if (found.size() > 1)
-    throw UserError(Errc::invalid, fmt::format("{}: the ids of {} things begin so; give more digits", looking, found.size()));
+    throw UserError(Errc::invalid,
+                    fmt::format("{}: the ids of {} things begin so; give more digits", looking, found.size()));
   if (found.empty())
-    throw UserError(Errc::not_found, fmt::format("{}: there is none in '{}' (driver {}); 'cairn {}' lists what there is", looking,
-                                                 printable(store_.root.string()), store_.driver_name,
-                                                 wanted.images ? "images -a" : "ps"));
+    throw UserError(
+        Errc::not_found,
+        fmt::format("{}: there is none in '{}' (driver {}); 'cairn {}' lists what there is", looking,
+                    printable(store_.root.string()), store_.driver_name, wanted.images ? "images -a" : "ps"));
   return std::move(found.front());
 }
 

@@ -14,26 +14,26 @@ namespace cairn {
 
 struct Subject {
   enum class Kind { image, container, layer } kind = Kind::layer;
-  std::string label;                                  // "image 'busybox'", for messages
-  std::optional<CatalogImage> image;                  // those of its kind only
+  std::string label;                  // "image 'busybox'", for messages
+  std::optional<CatalogImage> image;  // those of its kind only
   std::optional<CatalogContainer> container;
-  std::optional<ChainId> chain;                       // of an image's top layer, or the layer itself; content-addressed only
-  std::optional<LayerId> layer;                       // holds the merged tree; none for an image without layers
-  std::optional<LayerId> below;                       // what its changes are relative to; none for a base layer
-  bool below_known = true;                            // false for a driver layer no metadata mentions
+  std::optional<ChainId> chain;  // of an image's top layer, or the layer itself; content-addressed only
+  std::optional<LayerId> layer;  // holds the merged tree; none for an image without layers
+  std::optional<LayerId> below;  // what its changes are relative to; none for a base layer
+  bool below_known = true;       // false for a driver layer no metadata mentions
 };
 
 struct Wanted {
   bool images = true, containers = true, layers = true;
-  std::string words() const;                          // "image, container or layer"
+  std::string words() const;  // "image, container or layer"
 };
 
 class Objects {
  public:
   explicit Objects(const Store& store);
 
-  // By name[:tag][@digest], container name, id, chain id, cache-id, or a prefix of an id that fits one thing only. Throws
-  // UserError when nothing or several things fit.
+  // By name[:tag][@digest], container name, id, chain id, cache-id, or a prefix of an id that fits one thing only.
+  // Throws UserError when nothing or several things fit.
   Subject find(const std::string& name, Wanted wanted = {}) const;
   CatalogImage image(const std::string& name) const;
 

@@ -17,8 +17,8 @@ struct Store {
   std::string driver_name;
   Fd root_fd;
   std::unique_ptr<Driver> driver;
-  std::unique_ptr<MetadataStore> metadata;     // reads as empty in a root of Docker 0.7 to 1.9
-  std::unique_ptr<Catalog> catalog;            // whatever the layout
+  std::unique_ptr<MetadataStore> metadata;  // reads as empty in a root of Docker 0.7 to 1.9
+  std::unique_ptr<Catalog> catalog;         // whatever the layout
 
   bool is_legacy() const { return catalog->layout() == "graph"; }
 };

@@ -7,19 +7,28 @@ namespace cairn {
 std::optional<TreeNode> find_in(const Tree& tree, const Subject& subject, const std::string& path, Tree::Last last) {
   if (tree.empty() && path.find_first_not_of("/.") == path.npos) return std::nullopt;
   const auto node = tree.empty() ? std::nullopt : as_named_by_user([&] { return tree.find(path, last); });
-  if (!node) throw UserError(Errc::not_found, "finding '" + printable(path) + "' in " + subject.label + ": no such file or directory");
+  if (!node)
+    throw UserError(Errc::not_found,
+                    "finding '" + printable(path) + "' in " + subject.label + ": no such file or directory");
   return node;
 }
 
 static char type_letter(mode_t mode) {
   switch (mode & S_IFMT) {
-    case S_IFDIR: return 'd';
-    case S_IFLNK: return 'l';
-    case S_IFCHR: return 'c';
-    case S_IFBLK: return 'b';
-    case S_IFIFO: return 'p';
-    case S_IFSOCK: return 's';
-    default: return '-';
+    case S_IFDIR:
+      return 'd';
+    case S_IFLNK:
+      return 'l';
+    case S_IFCHR:
+      return 'c';
+    case S_IFBLK:
+      return 'b';
+    case S_IFIFO:
+      return 'p';
+    case S_IFSOCK:
+      return 's';
+    default:
+      return '-';
   }
 }
 

@@ -13,7 +13,8 @@ TwoTrees two_trees(const Objects& objects, const std::string& name, const std::s
     out.base = while_doing([&] { return "reading what " + out.subject.label + " lies on"; },
                            [&] { return objects.tree(out.subject.below); });
   } else {
-    throw UserError(Errc::invalid, "comparing " + out.subject.label + ": nothing says what it lies on; name it as second argument");
+    throw UserError(Errc::invalid,
+                    "comparing " + out.subject.label + ": nothing says what it lies on; name it as second argument");
   }
   return out;
 }

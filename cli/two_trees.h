@@ -10,7 +10,7 @@ namespace cairn {
 struct TwoTrees {
   Subject subject;
   Tree tree, base;
-  bool base_is_own;                 // B was not named
+  bool base_is_own;  // B was not named
 };
 
 // `base` "" means: the parent layer of an image's top layer or of a layer; a container's init layer, else its image.

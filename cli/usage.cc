@@ -30,8 +30,8 @@ class Meter {
   const Store& store_;
   const Objects& objects_;
   std::map<ChainId, LayerRecord> records_;
-  std::map<LayerId, uint64_t> sizes_;          // of every layer the driver has
-  std::set<LayerId> named_;                    // by an image or a container
+  std::map<LayerId, uint64_t> sizes_;  // of every layer the driver has
+  std::set<LayerId> named_;            // by an image or a container
 };
 
 void Meter::measure_layers(unsigned jobs) {
@@ -49,7 +49,7 @@ std::vector<LayerId> Meter::layers_of(const CatalogImage& image) const {
       out.push_back(at->second.cache_id);
     return out;
   }
-  std::set<std::string> seen;                  // a graph may be damaged into a circle
+  std::set<std::string> seen;  // a graph may be damaged into a circle
   for (const CatalogImage* at = &image; at != nullptr && at->top && seen.insert(at->id).second;) {
     out.push_back(*at->top);
     const auto parent = std::find_if(objects_.images().begin(), objects_.images().end(),
@@ -71,8 +71,9 @@ void Meter::add_images(Usage& usage) {
   for (size_t i = 0; i < layers.size(); ++i) {
     auto& image = usage.images[i];
     for (const auto& id : layers[i]) (users[id] > 1 ? image.shared : image.unique) += size_of(id);
-    image.containers = static_cast<uint64_t>(std::count_if(
-        objects_.containers().begin(), objects_.containers().end(), [&](const auto& one) { return one.image == image.image.id; }));
+    image.containers =
+        static_cast<uint64_t>(std::count_if(objects_.containers().begin(), objects_.containers().end(),
+                                            [&](const auto& one) { return one.image == image.image.id; }));
     if (image.containers == 0) continue;
     ++usage.all_images.active;
     active.insert(layers[i].begin(), layers[i].end());
@@ -92,8 +93,10 @@ void Meter::add_containers(Usage& usage) {
       if (layer && named_.insert(*layer).second) one.size += size_of(*layer);
     ++usage.all_containers.count;
     usage.all_containers.size += one.size;
-    if (container.running) ++usage.all_containers.active;
-    else usage.all_containers.reclaimable += one.size;
+    if (container.running)
+      ++usage.all_containers.active;
+    else
+      usage.all_containers.reclaimable += one.size;
     usage.containers.push_back(std::move(one));
   }
 }
@@ -106,8 +109,10 @@ void Meter::add_others(Usage& usage) const {
     if (named_.contains(id)) continue;
     ++usage.other_layers.count;
     usage.other_layers.size += size;
-    if (registered.contains(id)) ++usage.other_layers.active;
-    else if (!builder) usage.other_layers.reclaimable += size;
+    if (registered.contains(id))
+      ++usage.other_layers.active;
+    else if (!builder)
+      usage.other_layers.reclaimable += size;
   }
 }
 

@@ -12,12 +12,12 @@ namespace cairn {
 
 struct ImageUsage {
   CatalogImage image;
-  uint64_t shared = 0, unique = 0;             // of its layers: those other images have too, and those only it has
-  uint64_t containers = 0;                     // made from it
+  uint64_t shared = 0, unique = 0;  // of its layers: those other images have too, and those only it has
+  uint64_t containers = 0;          // made from it
 };
 struct ContainerUsage {
   CatalogContainer container;
-  uint64_t size = 0;                           // its writable layer and init layer
+  uint64_t size = 0;  // its writable layer and init layer
 };
 struct Total {
   uint64_t count = 0, active = 0, size = 0, reclaimable = 0;
@@ -25,9 +25,9 @@ struct Total {
 struct Usage {
   std::vector<ImageUsage> images;
   std::vector<ContainerUsage> containers;
-  // Active images have containers; reclaimable is what goes when all others go. Active containers run. Other layers serve no
-  // image and no container: those that are registered are active, and the rest is reclaimable, unless the engine's builder
-  // keeps its own there.
+  // Active images have containers; reclaimable is what goes when all others go. Active containers run. Other layers
+  // serve no image and no container: those that are registered are active, and the rest is reclaimable, unless the
+  // engine's builder keeps its own there.
   Total all_images, all_containers, other_layers;
 };
 

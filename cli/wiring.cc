@@ -62,8 +62,9 @@ std::unique_ptr<Driver> open_driver(const std::string& name, const Globals& glob
     if (name == known.name) return as_named_by_user([&] { return known.open(globals.root, options_of(globals)); });
     known_names += (known_names.empty() ? "" : ", ") + std::string(known.name);
   }
-  throw UserError(Errc::unsupported, "opening '" + printable(globals.root) + "' with the storage driver '" + printable(name) +
-                                         "': this cairn has none of that name; it has " + known_names);
+  throw UserError(Errc::unsupported, "opening '" + printable(globals.root) + "' with the storage driver '" +
+                                         printable(name) + "': this cairn has none of that name; it has " +
+                                         known_names);
 }
 
 std::vector<std::string> drivers_below_image(int root_fd) {
@@ -105,7 +106,8 @@ std::vector<HeldDriver> held_drivers(const std::filesystem::path& root, int root
 // `root_fd` is -1 where there is no root yet.
 std::string driver_of(const Globals& globals, const std::filesystem::path& root, int root_fd) {
   if (!globals.driver.empty()) return globals.driver;
-  return choose_driver("", environment("STORAGE_DRIVER"), root_fd < 0 ? std::vector<HeldDriver>() : held_drivers(root, root_fd),
+  return choose_driver("", environment("STORAGE_DRIVER"),
+                       root_fd < 0 ? std::vector<HeldDriver>() : held_drivers(root, root_fd),
                        [&] { return best_driver(root); });
 }
 
@@ -149,7 +151,8 @@ Store open_to_write(const Globals& globals, Progress& progress, IfAbsent if_abse
   refuse_if_engine_runs(root_fd.get());
   Store store = open_store(globals, std::move(root_fd));
   if (store.is_legacy())
-    throw UserError(Errc::unsupported, "writing '" + printable(globals.root) + "': Docker before 1.10 wrote it, and it is only " +
+    throw UserError(Errc::unsupported, "writing '" + printable(globals.root) +
+                                           "': Docker before 1.10 wrote it, and it is only " +
                                            "read; 'cairn migrate' carries it to the current layout");
   store.metadata->prepare();
   layers_of(store, globals, progress).recover();
@@ -158,16 +161,19 @@ Store open_to_write(const Globals& globals, Progress& progress, IfAbsent if_abse
 
 RootScan scan_of(const std::string& root, const Globals& globals) {
   RootScan scan = as_named_by_user([&] { return scan_root(root, {globals.jobs, true}); });
-  if (!globals.driver.empty()) std::erase_if(scan.drivers, [&](const DriverScan& one) { return one.name != globals.driver; });
+  if (!globals.driver.empty())
+    std::erase_if(scan.drivers, [&](const DriverScan& one) { return one.name != globals.driver; });
   return scan;
 }
 
 std::vector<DriverReport> probe_drivers(const Globals& globals) {
   std::vector<HeldDriver> held;
-  if (const auto root = try_open_at(AT_FDCWD, globals.root, O_RDONLY | O_DIRECTORY)) held = held_drivers(globals.root, root->get());
+  if (const auto root = try_open_at(AT_FDCWD, globals.root, O_RDONLY | O_DIRECTORY))
+    held = held_drivers(globals.root, root->get());
   std::vector<DriverReport> out;
   for (const auto& known : kDrivers) {
-    const auto found = std::find_if(held.begin(), held.end(), [&](const HeldDriver& one) { return one.name == known.name; });
+    const auto found =
+        std::find_if(held.begin(), held.end(), [&](const HeldDriver& one) { return one.name == known.name; });
     out.push_back({known.name, known.open(globals.root, {})->probe(), found == held.end() ? 0 : found->images});
   }
   return out;
@@ -185,8 +191,10 @@ std::string legacy_driver(const std::string& root, const std::string& named) {
   if (held.empty())
     throw UserError(Errc::unsupported, "migrating '" + printable(root) + "': it has no graph of Docker 0.7 to 1.9; " +
                                            "'cairn scan' says what it is");
-  if (!named.empty() && std::none_of(held.begin(), held.end(), [&](const HeldDriver& one) { return one.name == named; }))
-    throw UserError(Errc::not_found, "migrating '" + printable(root) + "': it holds nothing of the driver '" + printable(named) + "'");
+  if (!named.empty() &&
+      std::none_of(held.begin(), held.end(), [&](const HeldDriver& one) { return one.name == named; }))
+    throw UserError(Errc::not_found,
+                    "migrating '" + printable(root) + "': it holds nothing of the driver '" + printable(named) + "'");
   return choose_driver(named, "", held, [&] { return held.front().name; });
 }
 
@@ -196,7 +204,7 @@ std::filesystem::path without_trailing_slash(const std::string& path) {
 }
 
 Store open_legacy_store(const std::string& root, const std::string& driver) {
-  Globals plain;                               // storage options are the target's
+  Globals plain;  // storage options are the target's
   plain.root = root;
   Store store;
   store.root = without_trailing_slash(root);
@@ -232,13 +240,14 @@ MigrationSides open_migration(const Globals& globals, const std::string& source,
   const Fd source_fd = open_root(source);
   const std::string driver = legacy_driver(source, in_place && source_driver.empty() ? globals.driver : source_driver);
   if (in_place && !globals.driver.empty() && globals.driver != driver)
-    throw UserError(Errc::invalid, "migrating in place: the driver stays " + driver + "; for " + printable(globals.driver) +
-                                       " migrate --to another root");
+    throw UserError(Errc::invalid, "migrating in place: the driver stays " + driver + "; for " +
+                                       printable(globals.driver) + " migrate --to another root");
   if (in_place) of_target.driver = driver;
   if (const auto holder = engine_holding(source_fd.get()); holder && !in_place)
     warn("an engine (" + printable(holder->program) + ", pid " + std::to_string(holder->pid) +
          ") has the source open; what it changes meanwhile may be missed");
-  return {open_legacy(without_trailing_slash(source), driver), open_legacy_store(source, driver), open_target(of_target)};
+  return {open_legacy(without_trailing_slash(source), driver), open_legacy_store(source, driver),
+          open_target(of_target)};
 }
 
 void MigrationSides::make_target() {

@@ -14,11 +14,12 @@
 
 namespace cairn {
 
-// A store to look at; nothing is made or changed. UserError if there is no such root, or several drivers and none named.
+// A store to look at; nothing is made or changed. UserError if there is no such root, or several drivers and none
+// named.
 Store open_to_read(const Globals& globals);
 
-// A store to write: no engine holds it, it is of the content-addressed layout (made if the root is empty), and what crashed
-// processes left is cleared. Says at once if this is not root.
+// A store to write: no engine holds it, it is of the content-addressed layout (made if the root is empty), and what
+// crashed processes left is cleared. Says at once if this is not root.
 enum class IfAbsent { make, refuse };
 Store open_to_write(const Globals& globals, Progress& progress, IfAbsent if_absent);
 
@@ -27,13 +28,13 @@ LayerStore layers_of(const Store& store, const Globals& globals, Progress& progr
 // Both ends of `cairn migrate`.
 struct MigrationSides {
   std::unique_ptr<LegacyGraph> graph;
-  Store source, target;                        // one root, and one driver, when in place
-  MigrationSource migration_source() const;    // these refer to this object
+  Store source, target;                      // one root, and one driver, when in place
+  MigrationSource migration_source() const;  // these refer to this object
   MigrationTarget migration_target() const;
-  void make_target();                          // its root, if it is not there yet
+  void make_target();  // its root, if it is not there yet
 };
-// `source_driver` "": the one the source holds. `target` "": in place. Makes nothing. UserError if the source is no root of
-// Docker 0.7 to 1.9, or has several drivers and none is named; Errc::in_use if an engine has the target.
+// `source_driver` "": the one the source holds. `target` "": in place. Makes nothing. UserError if the source is no
+// root of Docker 0.7 to 1.9, or has several drivers and none is named; Errc::in_use if an engine has the target.
 MigrationSides open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
                               const std::string& target);
 
@@ -43,7 +44,7 @@ RootScan scan_of(const std::string& root, const Globals& globals);
 struct DriverReport {
   std::string name;
   DriverStatus status;
-  uint64_t images = 0;                         // in the root
+  uint64_t images = 0;  // in the root
 };
 std::vector<DriverReport> probe_drivers(const Globals& globals);
 

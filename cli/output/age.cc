@@ -117,10 +117,9 @@ static std::string in_local_zone(std::string_view rfc3339, const char* pattern, 
 std::string local_time(std::string_view rfc3339) { return in_local_zone(rfc3339, "%Y-%m-%d %H:%M:%S %z %Z", false); }
 std::string local_rfc3339(std::string_view rfc3339) { return in_local_zone(rfc3339, "%Y-%m-%dT%H:%M:%S%z", true); }
 
-
 static std::string broken_down(std::time_t time, const char* pattern, decltype(::localtime_r)* zone) {
   std::tm parts;
-  if (zone(&time, &parts) == nullptr) return std::to_string(time);      // beyond any year that fits
+  if (zone(&time, &parts) == nullptr) return std::to_string(time);  // beyond any year that fits
   std::array<char, 80> buffer;
   return std::string(buffer.data(), std::strftime(buffer.data(), buffer.size(), pattern, &parts));
 }

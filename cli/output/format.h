@@ -12,7 +12,7 @@
 namespace cairn {
 
 struct Field {
-  std::string_view name, heading;                    // {"ID", "IMAGE ID"}
+  std::string_view name, heading;  // {"ID", "IMAGE ID"}
 };
 
 class Format {
@@ -21,7 +21,7 @@ class Format {
   Format(std::string_view text, std::span<const Field> fields, std::string_view standard);
 
   bool is_json() const { return kind_ == Kind::json; }
-  bool names(std::string_view field) const;          // the template has it
+  bool names(std::string_view field) const;  // the template has it
 
   // Rows hold one value per field, in the order of `fields`; values are made printable here. JSON is one object a line.
   std::string render(const std::vector<Row>& rows) const;
@@ -29,7 +29,7 @@ class Format {
  private:
   struct Piece {
     std::string literal;
-    size_t field;                                    // follows the literal; fields_.size() for none
+    size_t field;  // follows the literal; fields_.size() for none
   };
   void parse(std::string_view text);
   std::string expand(const Row& values) const;

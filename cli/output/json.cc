@@ -12,8 +12,8 @@ std::string json_document(const Json& value) {
 
 std::string json_line(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
-// Printing and freeing recurse for every level, and an object in insertion order searches all its keys for every new one:
-// a hostile document must not end the process or keep it busy for hours.
+// Printing and freeing recurse for every level, and an object in insertion order searches all its keys for every new
+// one: a hostile document must not end the process or keep it busy for hours.
 static void refuse_monsters(const std::string& text, const std::string& what) {
   static constexpr size_t deepest = 500, widest = 20'000;
   std::vector<size_t> members;

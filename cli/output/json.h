@@ -8,8 +8,8 @@ namespace cairn {
 
 using Json = nlohmann::ordered_json;
 
-std::string json_document(const Json& value);      // indented, ends with a newline
-std::string json_line(const Json& value);          // one line, ends with a newline
+std::string json_document(const Json& value);  // indented, ends with a newline
+std::string json_line(const Json& value);      // one line, ends with a newline
 
 // `text` as a JSON value, for documents that embed an engine's own. Throws Errc::corrupt, naming `what`.
 Json read_json(const std::string& text, const std::string& what);

@@ -45,7 +45,8 @@ void OutFile::write(std::span<const char> bytes) {
 void OutFile::commit() {
   if (temporary_.empty()) return;
   fsync_fd(file_.get(), path_);
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw_errno("naming the complete file '" + printable(path_) + "'");
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0)
+    throw_errno("naming the complete file '" + printable(path_) + "'");
   temporary_.clear();
 }
 

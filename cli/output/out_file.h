@@ -19,14 +19,14 @@ class OutFile : public ByteSink {
   ~OutFile() override;
   OutFile(const OutFile&) = delete;
   void write(std::span<const char> bytes) override;
-  void commit();                               // durable, then visible
+  void commit();  // durable, then visible
 
   // The umask the user started us with: files made for him honour it though the process runs with 0.
   static mode_t user_umask;
 
  private:
   std::string path_, temporary_;
-  Fd file_;                                    // none: stdout
+  Fd file_;  // none: stdout
 };
 
 }  // namespace cairn

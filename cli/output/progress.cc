@@ -62,7 +62,9 @@ using Clock = std::chrono::steady_clock;
 
 class PlainProgress : public Progress {
  public:
-  void state(const std::string& item, const std::string& state) override { complain(printable(item) + ": " + printable(state)); }
+  void state(const std::string& item, const std::string& state) override {
+    complain(printable(item) + ": " + printable(state));
+  }
   void total(uint64_t, uint64_t) override {}
   void advance(uint64_t) override {}
   void item_done() override {}
@@ -154,12 +156,12 @@ class BarProgress : public Progress {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopped_ = false;
-  std::vector<std::pair<std::string, std::string>> active_;   // in the order they began
-  std::string kept_;                                          // lines that stay, not written yet
+  std::vector<std::pair<std::string, std::string>> active_;  // in the order they began
+  std::string kept_;                                         // lines that stay, not written yet
   Totals totals_;
   size_t drawn_ = 0;
   const Clock::time_point started_ = Clock::now();
-  std::thread painter_;                                       // last: it uses all of the above
+  std::thread painter_;  // last: it uses all of the above
 };
 
 }  // namespace

@@ -9,9 +9,9 @@
 namespace cairn {
 
 enum class ProgressStyle {
-  automatic,   // bars on a terminal, else plain
-  plain,       // one line per state change
-  none,        // warnings only
+  automatic,  // bars on a terminal, else plain
+  plain,      // one line per state change
+  none,       // warnings only
 };
 
 // Bars are redrawn at most ten times a second and wiped by the destructor.
@@ -24,6 +24,6 @@ struct Totals {
 };
 // "[=====>    ]  1.2GB/3.4GB   3/12   210MB/s   ETA 12s", at most `width` columns.
 std::string progress_line(const Totals& totals, unsigned width);
-std::string clock_time(double seconds);       // "12s", "3m05s", "1h02m"
+std::string clock_time(double seconds);  // "12s", "3m05s", "1h02m"
 
 }  // namespace cairn

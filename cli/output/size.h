@@ -6,7 +6,7 @@
 
 namespace cairn {
 
-std::string human_size(int64_t bytes);    // "0B", "999B", "1.2MB", "72.8MB"
+std::string human_size(int64_t bytes);  // "0B", "999B", "1.2MB", "72.8MB"
 std::string human_size(uint64_t bytes);
 
 }  // namespace cairn

@@ -1,4 +1,5 @@
-// Compression by content, as Docker detects it: gzip, zstd, xz, bzip2, else plain. Media types and suffixes are ignored.
+// Compression by content, as Docker detects it: gzip, zstd, xz, bzip2, else plain. Media types and suffixes are
+// ignored.
 #pragma once
 
 #include <memory>

@@ -24,7 +24,7 @@ class TarSplitWriter : public TarReader::Observer {
   void content(std::span<const char> bytes) override;
   void hole(uint64_t bytes) override;
   void end() override;
-  int64_t content_bytes() const;             // sum of entry sizes: Docker's layer size
+  int64_t content_bytes() const;  // sum of entry sizes: Docker's layer size
 
  private:
   struct State;
@@ -33,16 +33,16 @@ class TarSplitWriter : public TarReader::Observer {
 
 struct TarSplitEntry {
   enum class Kind { file, segment } kind = Kind::segment;
-  std::string name;                          // raw bytes
+  std::string name;  // raw bytes
   uint64_t size = 0;
-  std::string payload;                       // segment bytes, or the 8 bytes of the CRC
+  std::string payload;  // segment bytes, or the 8 bytes of the CRC
 };
 
 class TarSplitReader {
  public:
-  explicit TarSplitReader(ByteSource& json_lines);    // already decompressed
+  explicit TarSplitReader(ByteSource& json_lines);  // already decompressed
   ~TarSplitReader();
-  bool next(TarSplitEntry& into);            // false at the end; Errc::corrupt on damage; one line is at most 64 MiB
+  bool next(TarSplitEntry& into);  // false at the end; Errc::corrupt on damage; one line is at most 64 MiB
  private:
   struct State;
   std::unique_ptr<State> state_;
@@ -56,6 +56,6 @@ using ContentOpener = std::function<std::unique_ptr<ByteSource>(const std::strin
 int64_t reassemble(ByteSource& json_lines, const ContentOpener& open, ByteSink& out);
 
 // CRC-64/GO-ISO as tar-split stores it (big-endian in the payload).
-uint64_t crc64(uint64_t seed, std::span<const char> bytes);   // start with 0
+uint64_t crc64(uint64_t seed, std::span<const char> bytes);  // start with 0
 
 }  // namespace cairn

@@ -11,10 +11,11 @@ namespace cairn {
 class TarWriter {
  public:
   explicit TarWriter(ByteSink& out) : out_(out) {}
-  // Directory names end in '/'. mtime is cut to seconds. Deterministic: no pid, no user names, PAX names "PaxHeaders.0".
-  void begin(const TarEntry& entry);                 // then exactly entry.size bytes of write()
+  // Directory names end in '/'. mtime is cut to seconds. Deterministic: no pid, no user names, PAX names
+  // "PaxHeaders.0".
+  void begin(const TarEntry& entry);  // then exactly entry.size bytes of write()
   void write(std::span<const char> bytes);
-  void finish();                                     // pads the last entry, two zero blocks
+  void finish();  // pads the last entry, two zero blocks
 
  private:
   std::string pad();

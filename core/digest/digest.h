@@ -15,7 +15,8 @@ namespace cairn {
 
 class Digest {
  public:
-  static std::optional<Digest> parse(std::string_view text) noexcept;  // "sha256:" + 64 lower-case hex digits, only that
+  static std::optional<Digest> parse(
+      std::string_view text) noexcept;  // "sha256:" + 64 lower-case hex digits, only that
   static std::optional<Digest> from_hex(std::string_view hex64) noexcept;
   static Digest of(std::string_view bytes);
   explicit Digest(const std::array<unsigned char, 32>& raw) noexcept : raw_(raw) {}
@@ -57,7 +58,7 @@ class Sha256 {
   Sha256(Sha256&&) noexcept;
   Sha256& operator=(Sha256&&) noexcept;
   void update(std::span<const char> bytes);
-  Digest finish();                                // once
+  Digest finish();  // once
 
  private:
   struct State;

@@ -16,8 +16,8 @@
 
 namespace cairn {
 
-// A layer in the making. Core fills the directory root_fd() with this layer's own entries (never its parent's); the driver
-// writes its own kind of whiteout. Until finish() the layer does not exist; the destructor removes what is left.
+// A layer in the making. Core fills the directory root_fd() with this layer's own entries (never its parent's); the
+// driver writes its own kind of whiteout. Until finish() the layer does not exist; the destructor removes what is left.
 class DiffTarget {
  public:
   virtual ~DiffTarget() = default;
@@ -38,7 +38,7 @@ enum class Access { read_only, read_write };
 // Whether and how this driver can work in this place.
 struct DriverStatus {
   bool readable = true, writable = true, mountable = true;
-  std::string why_not;                                // one line, empty when all is well
+  std::string why_not;  // one line, empty when all is well
   std::string remedy;
 };
 
@@ -55,8 +55,8 @@ class Driver {
   // Every layer on disk, half-made ones included, sorted.
   virtual std::vector<LayerId> list() const = 0;
 
-  // An empty layer over `parent`, to be mounted and written. Throws already_exists, or not_found if `parent` is missing.
-  // On a throw nothing of `id` remains.
+  // An empty layer over `parent`, to be mounted and written. Throws already_exists, or not_found if `parent` is
+  // missing. On a throw nothing of `id` remains.
   virtual void create(const LayerId& id, const std::optional<LayerId>& parent) = 0;
 
   // Starts a layer that is filled from a tar or a tree. Throws already_exists.

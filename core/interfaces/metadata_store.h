@@ -15,11 +15,11 @@
 
 namespace cairn {
 
-struct Damage {                                       // one damaged thing; `kind` is a stable word for scripts
+struct Damage {  // one damaged thing; `kind` is a stable word for scripts
   std::string kind, object, detail;
 };
 
-struct LayerRecord {                                  // layerdb/sha256/<chain>
+struct LayerRecord {  // layerdb/sha256/<chain>
   ChainId chain;
   DiffId diff;
   std::optional<ChainId> parent;
@@ -27,8 +27,8 @@ struct LayerRecord {                                  // layerdb/sha256/<chain>
   int64_t size = 0;
 };
 
-struct MountRecord {                                  // layerdb/mounts/<name>
-  std::string name;                                   // container id
+struct MountRecord {  // layerdb/mounts/<name>
+  std::string name;   // container id
   LayerId mount_id;
   std::optional<LayerId> init_id;
   std::optional<ChainId> parent;
@@ -38,8 +38,8 @@ struct MountRecord {                                  // layerdb/mounts/<name>
 // made, durable and locked while this process lives, so that a crash leaves a recognisable trace (see reap_abandoned).
 class LayerTransaction {
  public:
-  virtual ~LayerTransaction() = default;              // removes the directory unless published
-  virtual ByteSink& tar_split() = 0;                  // content of tar-split.json.gz, gzip included
+  virtual ~LayerTransaction() = default;                // removes the directory unless published
+  virtual ByteSink& tar_split() = 0;                    // content of tar-split.json.gz, gzip included
   virtual void prepare(const LayerRecord& record) = 0;  // writes diff, size, cache-id, parent; nothing durable yet
   // Renames to its final name. False, and the directory is removed, if the chain is there already. The caller holds the
   // publish lock and has made everything durable.
@@ -51,30 +51,34 @@ class LayerMetadata {
   virtual ~LayerMetadata() = default;
   // Loadable layers (all files valid, parents loadable). What is not is appended to `damage`.
   virtual std::vector<LayerRecord> list(std::vector<Damage>* damage = nullptr) const = 0;
-  virtual std::optional<LayerRecord> find(const ChainId& chain) const = 0;          // corrupt if there but unreadable
-  virtual std::unique_ptr<ByteSource> open_tar_split(const ChainId& chain) const = 0;  // JSON lines; not_found if absent
+  virtual std::optional<LayerRecord> find(const ChainId& chain) const = 0;  // corrupt if there but unreadable
+  virtual std::unique_ptr<ByteSource> open_tar_split(
+      const ChainId& chain) const = 0;  // JSON lines; not_found if absent
   virtual std::unique_ptr<LayerTransaction> begin(const std::vector<LayerId>& driver_ids) = 0;
-  virtual void remove(const ChainId& chain) = 0;      // renames to …-removing first; finish_removals ends it
+  virtual void remove(const ChainId& chain) = 0;  // renames to …-removing first; finish_removals ends it
 
   virtual std::vector<MountRecord> mounts(std::vector<Damage>* damage = nullptr) const = 0;
   virtual std::optional<MountRecord> find_mount(const std::string& name) const = 0;
-  virtual void add_mount(const MountRecord& record) = 0;   // complete or absent: made in tmp and renamed
+  virtual void add_mount(const MountRecord& record) = 0;  // complete or absent: made in tmp and renamed
   virtual void remove_mount(const std::string& name) = 0;
 
   // Driver ids of transactions whose process is gone, and of removals cut short. `forget` deletes the traces.
-  struct Abandoned { std::string trace; std::vector<LayerId> driver_ids; };
+  struct Abandoned {
+    std::string trace;
+    std::vector<LayerId> driver_ids;
+  };
   virtual std::vector<Abandoned> abandoned() const = 0;
   virtual void forget(const Abandoned& trace) = 0;
 
   virtual int sync_fd() const = 0;
 };
 
-class ImageMetadata {                                 // imagedb
+class ImageMetadata {  // imagedb
  public:
   virtual ~ImageMetadata() = default;
-  virtual std::vector<ImageId> list() const = 0;      // every content file with a valid name, sorted
-  virtual std::string config(const ImageId& id) const = 0;   // verified: its sha256 is `id`, else corrupt; not_found
-  virtual ImageId put(const std::string& config) = 0; // durable; same content again is fine
+  virtual std::vector<ImageId> list() const = 0;            // every content file with a valid name, sorted
+  virtual std::string config(const ImageId& id) const = 0;  // verified: its sha256 is `id`, else corrupt; not_found
+  virtual ImageId put(const std::string& config) = 0;       // durable; same content again is fine
   virtual std::optional<ImageId> parent(const ImageId& id) const = 0;
   virtual void set_parent(const ImageId& id, const ImageId& parent) = 0;
   virtual void remove(const ImageId& id) = 0;
@@ -83,14 +87,14 @@ class ImageMetadata {                                 // imagedb
 // repositories.json. Keys are familiar references ("busybox:latest", "localhost:5000/x@sha256:…").
 class References {
  public:
-  using Map = std::map<std::string, std::map<std::string, ImageId>>;   // repository -> reference -> image
+  using Map = std::map<std::string, std::map<std::string, ImageId>>;  // repository -> reference -> image
   virtual ~References() = default;
-  virtual Map all() const = 0;                        // corrupt if the file is no JSON of that shape
+  virtual Map all() const = 0;  // corrupt if the file is no JSON of that shape
   // Applies additions (tags move, digests may not) and removals, and replaces the file once. Caller holds the lock.
   virtual void update(const std::map<std::string, ImageId>& add, const std::vector<std::string>& remove) = 0;
 };
 
-class Distribution {                                  // caches of the engine: absent or stale is harmless
+class Distribution {  // caches of the engine: absent or stale is harmless
  public:
   virtual ~Distribution() = default;
   virtual void add(const DiffId& diff, const Digest& blob, const std::string& source_repository) = 0;
@@ -118,8 +122,8 @@ class MetadataStore {
   virtual References& references() = 0;
   virtual Distribution& distribution() = 0;
   virtual Containers& containers() = 0;
-  virtual void prepare() = 0;                         // makes image/DRV/… and what a starting engine expects
-  virtual int lock_fd() const = 0;                    // what the publish lock is taken on (after prepare)
+  virtual void prepare() = 0;       // makes image/DRV/… and what a starting engine expects
+  virtual int lock_fd() const = 0;  // what the publish lock is taken on (after prepare)
 };
 
 }  // namespace cairn

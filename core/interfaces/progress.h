@@ -11,10 +11,10 @@ class Progress {
   virtual ~Progress() = default;
   // A named piece of work ("layer 1a2b3c4d5e6f") entered a state ("hashing", "applying", "done", "exists", "failed").
   virtual void state(const std::string& item, const std::string& state) = 0;
-  virtual void total(uint64_t bytes, uint64_t items) = 0;      // known beforehand, for the ETA
+  virtual void total(uint64_t bytes, uint64_t items) = 0;  // known beforehand, for the ETA
   virtual void advance(uint64_t bytes) = 0;
   virtual void item_done() = 0;
-  virtual void warn(const std::string& line) = 0;              // printed at once, one line
+  virtual void warn(const std::string& line) = 0;  // printed at once, one line
 };
 
 class NoProgress : public Progress {

@@ -25,6 +25,17 @@ LayerStore::LayerStore(Driver& driver, MetadataStore& metadata, unsigned jobs, P
                        std::function<void()> guard)
     : driver_(driver), metadata_(metadata), jobs_(jobs), progress_(progress), guard_(std::move(guard)) {}
 
+// The chain's record, none when its directory is there but damaged: engines ignore such a one, and publishing replaces
+// it.
+static std::optional<LayerRecord> find_whole(LayerMetadata& layers, const ChainId& chain) {
+  try {
+    return layers.find(chain);
+  } catch (const Error& e) {
+    if (e.code() == Errc::corrupt) return std::nullopt;
+    throw;
+  }
+}
+
 // How many of `sources` the store already has on `base`; appends their records.
 size_t LayerStore::skip_known(const std::optional<ChainId>& base, const std::vector<LayerSource>& sources,
                               std::vector<LayerRecord>& records) {
@@ -32,7 +43,7 @@ size_t LayerStore::skip_known(const std::optional<ChainId>& base, const std::vec
   for (const auto& source : sources) {
     if (!source.diff) break;
     chain = chain_id(chain, *source.diff);
-    auto record = metadata_.layers().find(*chain);
+    auto record = find_whole(metadata_.layers(), *chain);
     if (!record) break;
     progress_.state(source.label, "exists");
     progress_.advance(source.size_hint);
@@ -42,7 +53,8 @@ size_t LayerStore::skip_known(const std::optional<ChainId>& base, const std::vec
   return records.size();
 }
 
-std::vector<LayerRecord> LayerStore::register_layers(const std::optional<ChainId>& base, std::vector<LayerSource> sources) {
+std::vector<LayerRecord> LayerStore::register_layers(const std::optional<ChainId>& base,
+                                                     std::vector<LayerSource> sources) {
   std::vector<LayerRecord> records;
   const size_t known = skip_known(base, sources, records);
   sources.erase(sources.begin(), sources.begin() + static_cast<ptrdiff_t>(known));
@@ -67,41 +79,46 @@ std::vector<LayerRecord> LayerStore::register_layers(const std::optional<ChainId
 
 StagedLayer LayerStore::stage(std::unique_ptr<ByteSource> bytes, const std::optional<Digest>& blob,
                               const std::optional<DiffId>& diff, const std::string& label) {
-  return while_doing([&] { return "registering " + label; }, [&] {
-    const LayerId cache_id = LayerId::random();
-    auto transaction = metadata_.layers().begin({cache_id});
-    auto target = driver_.begin(cache_id);
-    progress_.state(label, "applying");
+  return while_doing(
+      [&] { return "registering " + label; },
+      [&] {
+        const LayerId cache_id = LayerId::random();
+        auto transaction = metadata_.layers().begin({cache_id});
+        auto target = driver_.begin(cache_id);
+        progress_.state(label, "applying");
 
-    // Inflating and both hashes run one thread ahead of parsing and writing files.
-    Sha256 blob_hash, tar_hash;
-    uint64_t blob_bytes = 0;
-    auto shipped = tee(std::move(bytes), [&](std::span<const char> part) {
-      blob_hash.update(part);
-      blob_bytes += part.size();
-      progress_.advance(part.size());
-    });
-    auto inflated = tee(decompress(std::move(shipped)), [&](std::span<const char> part) { tar_hash.update(part); });
-    auto ahead = read_ahead(std::move(inflated));
+        // Inflating and both hashes run one thread ahead of parsing and writing files.
+        Sha256 blob_hash, tar_hash;
+        uint64_t blob_bytes = 0;
+        auto shipped = tee(std::move(bytes), [&](std::span<const char> part) {
+          blob_hash.update(part);
+          blob_bytes += part.size();
+          progress_.advance(part.size());
+        });
+        auto inflated = tee(decompress(std::move(shipped)), [&](std::span<const char> part) { tar_hash.update(part); });
+        auto ahead = read_ahead(std::move(inflated));
 
-    GzipSink packed(transaction->tar_split());
-    TarSplitWriter split(packed);
-    TarReader tar(*ahead, &split);
-    Applied applied = apply_tar(tar, *target);
-    packed.finish();
-    ahead.reset();
+        GzipSink packed(transaction->tar_split());
+        TarSplitWriter split(packed);
+        TarReader tar(*ahead, &split);
+        Applied applied = apply_tar(tar, *target);
+        packed.finish();
+        ahead.reset();
 
-    const DiffId found_diff(tar_hash.finish());
-    const Digest found_blob = blob_hash.finish();
-    if (blob && *blob != found_blob)
-      throw Error(Errc::corrupt, "checking the blob: its digest is " + found_blob.str() + ", expected " + blob->str());
-    if (diff && *diff != found_diff)
-      throw Error(Errc::corrupt, "checking the layer: its DiffID is " + found_diff.str() + ", expected " + diff->str());
-    progress_.state(label, "applied");
-    progress_.item_done();
-    return StagedLayer{found_diff, found_blob, blob_bytes, std::move(applied), cache_id, std::move(transaction),
-                       std::move(target)};
-  });
+        const DiffId found_diff(tar_hash.finish());
+        const Digest found_blob = blob_hash.finish();
+        if (blob && *blob != found_blob)
+          throw Error(Errc::corrupt,
+                      "checking the blob: its digest is " + found_blob.str() + ", expected " + blob->str());
+        if (diff && *diff != found_diff)
+          throw Error(Errc::corrupt,
+                      "checking the layer: its DiffID is " + found_diff.str() + ", expected " + diff->str());
+        progress_.state(label, "applied");
+        progress_.item_done();
+        return StagedLayer{found_diff,         found_blob, blob_bytes,
+                           std::move(applied), cache_id,   std::move(transaction),
+                           std::move(target)};
+      });
 }
 
 // Opens the directory `path` below `root_fd`; links on the way stay inside it.
@@ -133,20 +150,22 @@ void LayerStore::link_to_parents(StagedLayer& layer, const std::optional<LayerId
   const Tree below = parent ? driver_.tree(*parent) : Tree();
   const int root = layer.target->root_fd();
   for (const auto& link : layer.applied.links) {
-    while_doing([&] { return "linking '" + printable(link.name) + "' to '" + printable(link.target) + "'"; }, [&] {
-      if (!exists_at(root, link.target)) {
-        const auto node = below.empty() ? std::nullopt : below.find(link.target);
-        if (!node || node->is_dir())
-          throw Error(Errc::invalid, "neither this layer nor its parents have the target as a file");
-        auto changes = missing_parents(root, link.target);
-        changes.push_back({ChangeKind::modified, "/" + link.target});
-        apply_tree(below, changes, *layer.target, Links::none, Root::leave);
-      }
-      const Fd from = open_inside(root, folder_of(link.target)), to = open_inside(root, folder_of(link.name));
-      const auto base = [](const std::string& path) { return path.substr(path.rfind('/') + 1); };
-      if (::linkat(from.get(), base(link.target).c_str(), to.get(), base(link.name).c_str(), 0) != 0)
-        throw_errno("making the link");
-    });
+    while_doing([&] { return "linking '" + printable(link.name) + "' to '" + printable(link.target) + "'"; },
+                [&] {
+                  if (!exists_at(root, link.target)) {
+                    const auto node = below.empty() ? std::nullopt : below.find(link.target);
+                    if (!node || node->is_dir())
+                      throw Error(Errc::invalid, "neither this layer nor its parents have the target as a file");
+                    auto changes = missing_parents(root, link.target);
+                    changes.push_back({ChangeKind::modified, "/" + link.target});
+                    apply_tree(below, changes, *layer.target, Links::none, Root::leave);
+                  }
+                  const Fd from = open_inside(root, folder_of(link.target)),
+                           to = open_inside(root, folder_of(link.name));
+                  const auto base = [](const std::string& path) { return path.substr(path.rfind('/') + 1); };
+                  if (::linkat(from.get(), base(link.target).c_str(), to.get(), base(link.name).c_str(), 0) != 0)
+                    throw_errno("making the link");
+                });
   }
 }
 
@@ -178,7 +197,7 @@ std::vector<LayerRecord> LayerStore::publish(const std::optional<ChainId>& base,
     for (auto& layer : layers) {
       const auto below = chain;
       chain = chain_id(chain, layer.diff);
-      auto known = metadata_.layers().find(*chain);
+      auto known = find_whole(metadata_.layers(), *chain);
       if (!known) {
         link_to_parents(layer, parent);
         layer.target->finish(parent, layer.applied.implied_dirs);
@@ -205,66 +224,71 @@ std::vector<LayerRecord> LayerStore::publish(const std::optional<ChainId>& base,
 void LayerStore::write_tar(const ChainId& chain, ByteSink& out) {
   const auto record = metadata_.layers().find(chain);
   if (!record) throw Error(Errc::not_found, "reading layer " + chain.str() + ": the store has no such layer");
-  while_doing([&] { return "reading layer " + chain.str(); }, [&] {
-    class Hashing : public ByteSink {
-     public:
-      explicit Hashing(ByteSink& next) : next_(next) {}
-      void write(std::span<const char> bytes) override { hash.update(bytes), next_.write(bytes); }
-      Sha256 hash;
+  while_doing([&] { return "reading layer " + chain.str(); },
+              [&] {
+                class Hashing : public ByteSink {
+                 public:
+                  explicit Hashing(ByteSink& next) : next_(next) {}
+                  void write(std::span<const char> bytes) override { hash.update(bytes), next_.write(bytes); }
+                  Sha256 hash;
 
-     private:
-      ByteSink& next_;
-    } sink(out);
-    const auto lines = metadata_.layers().open_tar_split(chain);
-    TreeContent content(driver_.tree(record->cache_id));
-    reassemble(*lines, [&](const std::string& name) { return content.open(name); }, sink);
-    if (DiffId(sink.hash.finish()) != record->diff)
-      throw Error(Errc::corrupt, "its files no longer give its DiffID " + record->diff.str());
-  });
+                 private:
+                  ByteSink& next_;
+                } sink(out);
+                const auto lines = metadata_.layers().open_tar_split(chain);
+                TreeContent content(driver_.tree(record->cache_id));
+                reassemble(
+                    *lines, [&](const std::string& name) { return content.open(name); }, sink);
+                if (DiffId(sink.hash.finish()) != record->diff)
+                  throw Error(Errc::corrupt, "its files no longer give its DiffID " + record->diff.str());
+              });
 }
 
 NewContainer LayerStore::create_container(const std::string& name, const std::optional<ChainId>& parent) {
   const LayerId mount_id = LayerId::random();
   const std::string own_name = name.empty() ? mount_id.str() : name;
-  return while_doing([&] { return "creating '" + printable(own_name) + "'"; }, [&] {
-    std::optional<LayerId> below;
-    if (parent) {
-      const auto record = metadata_.layers().find(*parent);
-      if (!record) throw Error(Errc::not_found, "the store has no layer " + parent->str());
-      below = record->cache_id;
-    }
-    const FileLock lock = FileLock::wait(metadata_.lock_fd(), FileLock::Kind::exclusive);
-    if (guard_) guard_();
-    if (metadata_.layers().find_mount(own_name)) throw Error(Errc::already_exists, "the name is taken; `cairn rm` frees it");
-    const auto trace = metadata_.layers().begin({mount_id});
-    driver_.create(mount_id, below);
-    try {
-      sync();
-      metadata_.layers().add_mount({own_name, mount_id, std::nullopt, parent});
-      sync_file_system(metadata_.layers().sync_fd());
-    } catch (...) {
-      driver_.remove(mount_id);
-      throw;
-    }
-    return NewContainer{own_name, mount_id};
-  });
+  return while_doing([&] { return "creating '" + printable(own_name) + "'"; },
+                     [&] {
+                       std::optional<LayerId> below;
+                       if (parent) {
+                         const auto record = metadata_.layers().find(*parent);
+                         if (!record) throw Error(Errc::not_found, "the store has no layer " + parent->str());
+                         below = record->cache_id;
+                       }
+                       const FileLock lock = FileLock::wait(metadata_.lock_fd(), FileLock::Kind::exclusive);
+                       if (guard_) guard_();
+                       if (metadata_.layers().find_mount(own_name))
+                         throw Error(Errc::already_exists, "the name is taken; `cairn rm` frees it");
+                       const auto trace = metadata_.layers().begin({mount_id});
+                       driver_.create(mount_id, below);
+                       try {
+                         sync();
+                         metadata_.layers().add_mount({own_name, mount_id, std::nullopt, parent});
+                         sync_file_system(metadata_.layers().sync_fd());
+                       } catch (...) {
+                         driver_.remove(mount_id);
+                         throw;
+                       }
+                       return NewContainer{own_name, mount_id};
+                     });
 }
 
 void LayerStore::remove_container(const std::string& name) {
-  while_doing([&] { return "removing '" + printable(name) + "'"; }, [&] {
-    const FileLock lock = FileLock::wait(metadata_.lock_fd(), FileLock::Kind::exclusive);
-    if (guard_) guard_();
-    const auto record = metadata_.layers().find_mount(name);
-    if (!record) throw Error(Errc::not_found, "the store has no container of that name");
-    std::vector<LayerId> ids{record->mount_id};
-    if (record->init_id) ids.push_back(*record->init_id);
-    const auto trace = metadata_.layers().begin(ids);
-    driver_.remove(record->mount_id);  // refuses while it is mounted; repeating it is harmless
-    const auto known = metadata_.containers().list();
-    if (std::find(known.begin(), known.end(), name) != known.end()) metadata_.containers().remove(name);
-    metadata_.layers().remove_mount(name);
-    if (record->init_id) driver_.remove(*record->init_id);
-  });
+  while_doing([&] { return "removing '" + printable(name) + "'"; },
+              [&] {
+                const FileLock lock = FileLock::wait(metadata_.lock_fd(), FileLock::Kind::exclusive);
+                if (guard_) guard_();
+                const auto record = metadata_.layers().find_mount(name);
+                if (!record) throw Error(Errc::not_found, "the store has no container of that name");
+                std::vector<LayerId> ids{record->mount_id};
+                if (record->init_id) ids.push_back(*record->init_id);
+                const auto trace = metadata_.layers().begin(ids);
+                driver_.remove(record->mount_id);  // refuses while it is mounted; repeating it is harmless
+                const auto known = metadata_.containers().list();
+                if (std::find(known.begin(), known.end(), name) != known.end()) metadata_.containers().remove(name);
+                metadata_.layers().remove_mount(name);
+                if (record->init_id) driver_.remove(*record->init_id);
+              });
 }
 
 void LayerStore::recover() {

@@ -1,5 +1,5 @@
-// Registers, re-exports, creates and removes layers: the one place that lists the steps of "a layer tarball" in order, and
-// the one that holds the publish lock. Data is durable before metadata names it; one sync serves a whole batch.
+// Registers, re-exports, creates and removes layers: the one place that lists the steps of "a layer tarball" in order,
+// and the one that holds the publish lock. Data is durable before metadata names it; one sync serves a whole batch.
 #pragma once
 
 #include <functional>
@@ -19,39 +19,43 @@ namespace cairn {
 
 // A layer to be registered, as shipped.
 struct LayerSource {
-  std::function<std::unique_ptr<ByteSource>()> open;   // any compression; called once, in a worker thread
-  std::optional<Digest> blob;                          // checked against the bytes as shipped
-  std::optional<DiffId> diff;                          // checked against the inflated bytes
-  uint64_t size_hint = 0;                              // the largest is started first
-  std::string label;                                   // for progress and messages
+  std::function<std::unique_ptr<ByteSource>()> open;  // any compression; called once, in a worker thread
+  std::optional<Digest> blob;                         // checked against the bytes as shipped
+  std::optional<DiffId> diff;                         // checked against the inflated bytes
+  uint64_t size_hint = 0;                             // the largest is started first
+  std::string label;                                  // for progress and messages
 };
 
 // Applied and hashed, without a place in a chain yet. Destroying it removes what was written.
 class StagedLayer {
  public:
   DiffId diff;
-  Digest blob;                                         // of the bytes as shipped
+  Digest blob;  // of the bytes as shipped
   uint64_t blob_bytes = 0;
   Applied applied;
   LayerId cache_id;
-  std::unique_ptr<LayerTransaction> transaction;       // before `target`: the trace outlives what it names
+  std::unique_ptr<LayerTransaction> transaction;  // before `target`: the trace outlives what it names
   std::unique_ptr<DiffTarget> target;
 };
 
-struct NewContainer { std::string name; LayerId mount_id; };
+struct NewContainer {
+  std::string name;
+  LayerId mount_id;
+};
 
 class LayerStore {
  public:
   // `guard` is called under the publish lock before anything becomes visible: it throws if an engine runs on the store.
-  LayerStore(Driver& driver, MetadataStore& metadata, unsigned jobs, Progress& progress, std::function<void()> guard = {});
+  LayerStore(Driver& driver, MetadataStore& metadata, unsigned jobs, Progress& progress,
+             std::function<void()> guard = {});
 
   // The way of a layer tarball: stage all sources that the store does not have (all at once), then publish. Returns the
   // records, base first. `base`: the chain they lie on. Nothing is registered if one of them fails.
   std::vector<LayerRecord> register_layers(const std::optional<ChainId>& base, std::vector<LayerSource> sources);
 
   // The two halves, for whoever reads layers from one stream and learns their order last.
-  StagedLayer stage(std::unique_ptr<ByteSource> bytes, const std::optional<Digest>& blob, const std::optional<DiffId>& diff,
-                    const std::string& label);
+  StagedLayer stage(std::unique_ptr<ByteSource> bytes, const std::optional<Digest>& blob,
+                    const std::optional<DiffId>& diff, const std::string& label);
   std::vector<LayerRecord> publish(const std::optional<ChainId>& base, std::vector<StagedLayer> layers);
 
   // The layer's tar, byte for byte; Errc::corrupt if it no longer has its DiffID.
@@ -59,9 +63,10 @@ class LayerStore {
 
   // A writable layer over `parent`; `name` becomes layerdb/mounts/<name>, a random id when empty.
   NewContainer create_container(const std::string& name, const std::optional<ChainId>& parent);
-  void remove_container(const std::string& name);      // not_found, or in_use while mounted
+  void remove_container(const std::string& name);  // not_found, or in_use while mounted
 
-  // Ends what crashed processes left: driver directories without metadata and half-done removals. Every writer calls it.
+  // Ends what crashed processes left: driver directories without metadata and half-done removals. Every writer calls
+  // it.
   void recover();
 
   // What publish does before it names anything: everything written so far is on stable storage.

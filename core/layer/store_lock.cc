@@ -21,9 +21,15 @@ using Inode = std::pair<dev_t, ino_t>;
 // The engine's databases: it keeps them open for as long as it lives.
 static std::set<Inode> databases(int root_fd) {
   static const char* const names[] = {
-      "volumes/metadata.db",           "network/files/local-kv.db",      "linkgraph.db",
-      "buildkit/cache.db",             "buildkit/snapshots.db",          "buildkit/metadata_v2.db",
-      "buildkit/containerdmeta.db",    "buildkit/history.db",            "builder/fscache.db",
+      "volumes/metadata.db",
+      "network/files/local-kv.db",
+      "linkgraph.db",
+      "buildkit/cache.db",
+      "buildkit/snapshots.db",
+      "buildkit/metadata_v2.db",
+      "buildkit/containerdmeta.db",
+      "buildkit/history.db",
+      "builder/fscache.db",
       "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db",
   };
   std::set<Inode> out;
@@ -64,7 +70,8 @@ std::optional<Holder> engine_holding(int root_fd) {
   const std::string self = std::to_string(::getpid());
   for (const auto& pid : list_dir(proc.get())) {
     if (pid == self || pid.find_first_not_of("0123456789") != std::string::npos) continue;
-    if (has_open(proc.get(), pid, wanted)) return Holder{static_cast<pid_t>(std::stol(pid)), program_of(proc.get(), pid)};
+    if (has_open(proc.get(), pid, wanted))
+      return Holder{static_cast<pid_t>(std::stol(pid)), program_of(proc.get(), pid)};
   }
   return std::nullopt;
 }

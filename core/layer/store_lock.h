@@ -17,8 +17,8 @@ struct Holder {
   std::string program;
 };
 // A live process that has one of the engine's databases below the root open (volumes/metadata.db, network/files/
-// local-kv.db, buildkit/*.db, linkgraph.db, containerd's meta.db). Compared by device and inode, so that engines in other mount
-// namespaces are found.
+// local-kv.db, buildkit/*.db, linkgraph.db, containerd's meta.db). Compared by device and inode, so that engines in
+// other mount namespaces are found.
 std::optional<Holder> engine_holding(int root_fd);
 // Throws Errc::in_use naming pid and program.
 void refuse_if_engine_runs(int root_fd);
@@ -26,14 +26,14 @@ void refuse_if_engine_runs(int root_fd);
 class FileLock {
  public:
   enum class Kind { shared, exclusive };
-  static FileLock wait(int fd, Kind kind);                       // blocks (checks for interrupts)
-  static std::optional<FileLock> attempt(int fd, Kind kind);     // nullopt if another holds it
+  static FileLock wait(int fd, Kind kind);                    // blocks (checks for interrupts)
+  static std::optional<FileLock> attempt(int fd, Kind kind);  // nullopt if another holds it
   FileLock(FileLock&&) noexcept = default;
   FileLock& operator=(FileLock&&) noexcept = default;
 
  private:
   explicit FileLock(Fd own) : own_(std::move(own)) {}
-  Fd own_;                                                       // a descriptor of its own: closing it unlocks
+  Fd own_;  // a descriptor of its own: closing it unlocks
 };
 
 }  // namespace cairn

@@ -19,7 +19,9 @@ TreeContent::TreeContent(Tree tree) : tree_(std::move(tree)) {
 }
 
 TreeNode TreeContent::find(const std::string& path) {
-  const auto missing = [&] { return Error(Errc::not_found, "opening '" + printable(path) + "' in the layer: no such file"); };
+  const auto missing = [&] {
+    return Error(Errc::not_found, "opening '" + printable(path) + "' in the layer: no such file");
+  };
   const auto parts = components(path);
   if (open_dirs_.empty() || parts.empty()) throw missing();
   size_t known = 1;

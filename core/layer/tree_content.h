@@ -19,7 +19,7 @@ class TreeContent {
 
  private:
   Tree tree_;
-  std::vector<std::pair<std::string, TreeNode>> open_dirs_;   // component, directory; the root first
+  std::vector<std::pair<std::string, TreeNode>> open_dirs_;  // component, directory; the root first
 };
 
 }  // namespace cairn

@@ -41,7 +41,8 @@ uint64_t copy_directory(Fd from, int to_fd, const std::string& name, const std::
       ::fchmod(target.root_fd(), root.st().st_mode & 07777) != 0)
     throw_errno("setting the owner of '" + printable(name) + "'");
   sync_file_system(to_fd);
-  if (::renameat(to_fd, temporary.c_str(), to_fd, name.c_str()) != 0) throw_errno("publishing '" + printable(name) + "'");
+  if (::renameat(to_fd, temporary.c_str(), to_fd, name.c_str()) != 0)
+    throw_errno("publishing '" + printable(name) + "'");
   fsync_fd(to_fd, "the directory of '" + name + "'");
   return copied.bytes_copied;
 }
@@ -95,21 +96,23 @@ std::vector<std::string> legacy_volumes(const MigrationSource& source) {
 }
 
 uint64_t migrate_volume(const std::string& name, const MigrationSource& source, const MigrationTarget& target) {
-  return while_doing([&] { return "copying volume '" + printable(name) + "'"; }, [&]() -> uint64_t {
-    const Fd from_root = open_dir(source.root.string()), to_root = open_dir(target.root.string());
-    ensure_dir_at(to_root.get(), "volumes", 0701);
-    const Fd to = open_dir_at(to_root.get(), "volumes");
-    if (exists_at(to.get(), name)) return 0;
-    const Fd volumes = open_dir_at(from_root.get(), "volumes");
-    const auto data = stat_at(volumes.get(), name + "/_data");
-    if (data && S_ISDIR(data->st_mode)) return copy_directory(open_dir_at(volumes.get(), name), to.get(), name, "");
-    const Fd vfs = open_dir_at(open_dir_at(from_root.get(), "vfs").get(), "dir");  // before 1.7
-    return copy_directory(open_dir_at(vfs.get(), name), to.get(), name, "/_data");
-  });
+  return while_doing([&] { return "copying volume '" + printable(name) + "'"; },
+                     [&]() -> uint64_t {
+                       const Fd from_root = open_dir(source.root.string()), to_root = open_dir(target.root.string());
+                       ensure_dir_at(to_root.get(), "volumes", 0701);
+                       const Fd to = open_dir_at(to_root.get(), "volumes");
+                       if (exists_at(to.get(), name)) return 0;
+                       const Fd volumes = open_dir_at(from_root.get(), "volumes");
+                       const auto data = stat_at(volumes.get(), name + "/_data");
+                       if (data && S_ISDIR(data->st_mode))
+                         return copy_directory(open_dir_at(volumes.get(), name), to.get(), name, "");
+                       const Fd vfs = open_dir_at(open_dir_at(from_root.get(), "vfs").get(), "dir");  // before 1.7
+                       return copy_directory(open_dir_at(vfs.get(), name), to.get(), name, "/_data");
+                     });
 }
 
-std::optional<std::string> mount_points_from_volumes(const std::string& config_json, const std::set<std::string>& volumes,
-                                                     bool in_place) {
+std::optional<std::string> mount_points_from_volumes(const std::string& config_json,
+                                                     const std::set<std::string>& volumes, bool in_place) {
   using namespace go_json;
   const auto fields = members(config_json);
   const Member* points = find_field(fields, "MountPoints");
@@ -127,14 +130,16 @@ std::optional<std::string> mount_points_from_volumes(const std::string& config_j
       const std::string above = path.substr(0, path.size() - 6);
       name = above.substr(above.rfind('/') + 1);
     }
-    const bool volume = volumes.contains(name) && (path.find("/vfs/dir/") != std::string::npos ||
-                                                   path.find("/volumes/") != std::string::npos);
+    const bool volume = volumes.contains(name) &&
+                        (path.find("/vfs/dir/") != std::string::npos || path.find("/volumes/") != std::string::npos);
     if (volume && !in_place) {
       const size_t place = std::min(path.rfind("/vfs/dir/"), path.rfind("/volumes/"));
       path = path.substr(0, place) + "/volumes/" + name + "/_data";
     }
     const auto mode = rw.find(destination);
-    RawObject point{{"Destination", quote(destination)}, {"Source", quote(path)}, {"Relabel", "\"\""},
+    RawObject point{{"Destination", quote(destination)},
+                    {"Source", quote(path)},
+                    {"Relabel", "\"\""},
                     {"RW", mode == rw.end() || mode->second == "true" ? "true" : "false"}};
     point["Name"] = volume && !in_place ? quote(name) : "\"\"";
     point["Driver"] = volume && !in_place ? "\"local\"" : "\"\"";
@@ -166,7 +171,8 @@ std::string complete_host_config(const std::optional<std::string>& host_config, 
   return changed ? encode(fields) : *host_config;
 }
 
-// config.v2.json. 1.10 changed only "Image"; a new driver's name and mount points are what it or later engines need besides.
+// config.v2.json. 1.10 changed only "Image"; a new driver's name and mount points are what it or later engines need
+// besides.
 static std::string new_config(const LegacyContainer& container, const ImagePlace& image, const MigrationSource& source,
                               const MigrationTarget& target, const MigrateOptions& options) {
   const std::string driver(target.driver.name());
@@ -183,11 +189,14 @@ static std::string new_config(const LegacyContainer& container, const ImagePlace
 }
 
 bool migrate_container(const LegacyContainer& container, const ImagePlace& image, const MigrationSource& source,
-                       const MigrationTarget& target, const MigrateOptions& options, LayerPlacer& placer, LayerStore& layers) {
+                       const MigrationTarget& target, const MigrateOptions& options, LayerPlacer& placer,
+                       LayerStore& layers) {
   const LayerId id(container.id), init(container.id + "-init");
   auto& metadata = target.metadata;
   if (metadata.layers().find_mount(container.id)) return false;
-  if (!source.driver.exists(id)) throw Error(Errc::corrupt, "its writable layer is missing from the " + std::string(source.driver.name()) + " directory");
+  if (!source.driver.exists(id))
+    throw Error(Errc::corrupt,
+                "its writable layer is missing from the " + std::string(source.driver.name()) + " directory");
   const bool has_init = source.driver.exists(init);
   std::unique_ptr<LayerTransaction> trace;
   if (!options.in_place) {

@@ -32,7 +32,8 @@ static HashedLayer from_tar_split(const MigrationSource& source, const LegacyIma
   const auto lines = source.graph.open_tar_split(image.id);
   TreeContent content(source.driver.tree(LayerId(image.id)));
   HashSink sink(progress);
-  const int64_t size = reassemble(*lines, [&](const std::string& name) { return content.open(name); }, sink);
+  const int64_t size = reassemble(
+      *lines, [&](const std::string& name) { return content.open(name); }, sink);
   return {DiffId(sink.hash.finish()), size, true, ""};
 }
 
@@ -41,13 +42,14 @@ static HashedLayer from_diff(const MigrationSource& source, const LegacyImage& i
   const Tree tree = source.driver.tree(LayerId(image.id));
   const Tree parent = image.parent ? source.driver.tree(LayerId(*image.parent)) : Tree();
   const auto changes = changes_between(tree, parent, {.rule = Compare::exact});
-  const auto bytes = tee(generate([&](ByteSink& out) { write_diff(tree, changes, out); }), [&](std::span<const char> part) {
-    progress.advance(part.size());
-    check_interrupt();
-  });
+  const auto bytes =
+      tee(generate([&](ByteSink& out) { write_diff(tree, changes, out); }), [&](std::span<const char> part) {
+        progress.advance(part.size());
+        check_interrupt();
+      });
   Sha256 hash;
-  const auto hashed = tee(generate([&](ByteSink& out) { copy(*bytes, out); }),
-                          [&](std::span<const char> part) { hash.update(part); });
+  const auto hashed =
+      tee(generate([&](ByteSink& out) { copy(*bytes, out); }), [&](std::span<const char> part) { hash.update(part); });
   const Fd file = state.create_tar_split(image.id);
   FdSink out(file.get());
   GzipSink packed(out);
@@ -58,7 +60,8 @@ static HashedLayer from_diff(const MigrationSource& source, const LegacyImage& i
   return {DiffId(hash.finish()), split.content_bytes(), false, ""};
 }
 
-HashedLayer hash_layer(const MigrationSource& source, const LegacyImage& image, MigrationState& state, Progress& progress) {
+HashedLayer hash_layer(const MigrationSource& source, const LegacyImage& image, MigrationState& state,
+                       Progress& progress) {
   if (auto known = state.load(image.id)) {
     progress.advance(static_cast<uint64_t>(std::max<int64_t>(known->size, 0)));
     return *known;

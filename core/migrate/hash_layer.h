@@ -12,7 +12,8 @@
 namespace cairn {
 
 // Thread-safe for different images. Throws if neither way works.
-HashedLayer hash_layer(const MigrationSource& source, const LegacyImage& image, MigrationState& state, Progress& progress);
+HashedLayer hash_layer(const MigrationSource& source, const LegacyImage& image, MigrationState& state,
+                       Progress& progress);
 
 // The paths that the layer's own tar names (cleaned), for telling its files from its parents'.
 std::set<std::string> tar_split_names(ByteSource& json_lines);

@@ -23,71 +23,72 @@ struct MigrationSource {
 };
 
 struct MigrationTarget {
-  std::filesystem::path root;                 // exists; the source's own root when in place
+  std::filesystem::path root;  // exists; the source's own root when in place
   Driver& driver;
   MetadataStore& metadata;
-  std::function<void()> guard;                // throws if an engine runs on the target
+  std::function<void()> guard;  // throws if an engine runs on the target
 };
 
 struct MigrateOptions {
-  bool in_place = false;                      // target driver == source driver, no layer is written
-  bool containers = true;                     // and their volumes
-  bool verify = false;                        // read every layer back from the target and compare
-  std::vector<std::string> images{};          // v1 ids chosen by the user (ancestors come along); empty: all
+  bool in_place = false;              // target driver == source driver, no layer is written
+  bool containers = true;             // and their volumes
+  bool verify = false;                // read every layer back from the target and compare
+  std::vector<std::string> images{};  // v1 ids chosen by the user (ancestors come along); empty: all
   unsigned jobs = 1;
 };
 
 struct MigratedImage {
-  std::string source_id, image_id;            // image_id "" unless it is there
-  std::vector<std::string> tags;              // familiar references
-  std::string status;                         // planned, migrated, exists, failed
+  std::string source_id, image_id;  // image_id "" unless it is there
+  std::vector<std::string> tags;    // familiar references
+  std::string status;               // planned, migrated, exists, failed
   std::string error;
 };
 struct MigratedLayer {
   std::string source_id, diff_id, chain_id, cache_id;
-  int64_t size = 0;                           // sum of the file sizes in its tar
-  std::string method;                         // "tar-split" or "diff"
-  std::string status;                         // planned, migrated, exists, duplicate, failed
-  std::string error;                          // also a warning on a layer that was migrated all the same
+  int64_t size = 0;    // sum of the file sizes in its tar
+  std::string method;  // "tar-split" or "diff"
+  std::string status;  // planned, migrated, exists, duplicate, failed
+  std::string error;   // also a warning on a layer that was migrated all the same
 };
 struct MigratedContainer {
-  std::string id, name, image;                // image: the new image ID
-  std::string status;                         // planned, migrated, exists, failed; skipped: its image had been deleted,
-  std::string error;                          // which engines allowed and Docker's own migration left behind too
+  std::string id, name, image;  // image: the new image ID
+  std::string status;           // planned, migrated, exists, failed; skipped: its image had been deleted,
+  std::string error;            // which engines allowed and Docker's own migration left behind too
 };
 
 struct MigrationPlan {
-  std::vector<MigratedImage> images;          // in Docker's order: sorted, parents first
+  std::vector<MigratedImage> images;  // in Docker's order: sorted, parents first
   std::vector<MigratedLayer> layers;
   std::vector<MigratedContainer> containers;
   std::vector<std::string> volumes;
-  std::vector<Damage> damage;                 // what the source has that is not whole
+  std::vector<Damage> damage;  // what the source has that is not whole
   uint64_t bytes_to_hash = 0, bytes_to_copy = 0, bytes_free = 0;
-  bool linked = false;                        // same file system: reflinks or hardlinks
-  double seconds = 0;                         // a rough estimate
+  bool linked = false;  // same file system: reflinks or hardlinks
+  double seconds = 0;   // a rough estimate
 };
 
 struct MigrationReport {
   std::vector<MigratedImage> images;
   std::vector<MigratedLayer> layers;
   std::vector<MigratedContainer> containers;
-  std::vector<Damage> damage;                 // the plan's, and what was found on the way
+  std::vector<Damage> damage;  // the plan's, and what was found on the way
   uint64_t bytes_hashed = 0, bytes_copied = 0, files_linked = 0;
   double seconds = 0;
-  bool complete() const;                      // nothing failed and nothing was damaged
+  bool complete() const;  // nothing failed and nothing was damaged
 };
 
-// Reads the source only. Throws Errc::already_exists if the target holds anything but an unfinished or older migration of
-// this source, Errc::io if it has too little space.
-MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarget& target, const MigrateOptions& options);
+// Reads the source only. Throws Errc::already_exists if the target holds anything but an unfinished or older migration
+// of this source, Errc::io if it has too little space.
+MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarget& target,
+                             const MigrateOptions& options);
 
-// Does what is missing; may be killed at any moment and called again. What fails is reported and stops only what depends
-// on it. Throws for what stops everything (interrupt, full disk, target not writable).
+// Does what is missing; may be killed at any moment and called again. What fails is reported and stops only what
+// depends on it. Throws for what stops everything (interrupt, full disk, target not writable).
 MigrationReport run_migration(const MigrationPlan& plan, const MigrationSource& source, const MigrationTarget& target,
                               const MigrateOptions& options, Progress& progress);
 
-// In place, after a complete and verified migration: removes graph/, repositories-DRV, linkgraph.db, the containers' old
-// config.json and the driver directories no layer refers to. Throws Errc::invalid if `report` is not complete.
+// In place, after a complete and verified migration: removes graph/, repositories-DRV, linkgraph.db, the containers'
+// old config.json and the driver directories no layer refers to. Throws Errc::invalid if `report` is not complete.
 void remove_source(const MigrationSource& source, const MigrationTarget& target, const MigrationReport& report);
 
 }  // namespace cairn

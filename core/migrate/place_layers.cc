@@ -16,7 +16,7 @@ static constexpr size_t kBatch = 64;
 
 struct LayerPlacer::Made {
   std::unique_ptr<LayerTransaction> transaction;
-  std::unique_ptr<DiffTarget> target;          // none in place
+  std::unique_ptr<DiffTarget> target;  // none in place
   std::string error;
 };
 
@@ -89,8 +89,10 @@ void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::
         made[i].error = e.what();
       }
     }
-    if (made[i].error.empty()) ready.push_back(i);
-    else failed[place.chain] = made[i].error;
+    if (made[i].error.empty())
+      ready.push_back(i);
+    else
+      failed[place.chain] = made[i].error;
   }
   layers_.sync();
   const FileLock lock = FileLock::wait(target_.metadata.lock_fd(), FileLock::Kind::exclusive);
@@ -120,7 +122,8 @@ void LayerPlacer::copy_writable(const LayerId& id, const std::optional<LayerId>&
                                 const std::optional<LayerId>& parent) {
   target_.driver.remove(id);
   auto made = target_.driver.begin(id);
-  fill(*made, source_.driver.tree(id), source_parent ? source_.driver.tree(*source_parent) : Tree(), nullptr, Links::none);
+  fill(*made, source_.driver.tree(id), source_parent ? source_.driver.tree(*source_parent) : Tree(), nullptr,
+       Links::none);
   made->finish(target_.driver.layers_stand_alone() ? std::nullopt : parent, {});
 }
 

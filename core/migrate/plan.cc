@@ -12,7 +12,8 @@
 namespace cairn {
 
 static bool known_to_source(const LegacyGraph& graph, const std::map<std::string, ImageId>& mapping) {
-  return std::any_of(mapping.begin(), mapping.end(), [&](const auto& item) { return graph.image(item.first) != nullptr; });
+  return std::any_of(mapping.begin(), mapping.end(),
+                     [&](const auto& item) { return graph.image(item.first) != nullptr; });
 }
 
 // Empty, or a migration of this source.
@@ -35,7 +36,8 @@ static void plan_images(const MigrationTarget& target, const Selection& selectio
     MigratedImage item{image->id, "", {}, "planned", image->error};
     if (const auto tags = selection.tags.find(image->id); tags != selection.tags.end()) item.tags = tags->second;
     const auto done = mapping.find(image->id);
-    if (done != mapping.end() && present.contains(done->second)) item.image_id = done->second.str(), item.status = "exists";
+    if (done != mapping.end() && present.contains(done->second))
+      item.image_id = done->second.str(), item.status = "exists";
     if (!image->error.empty()) item.status = "failed";
     MigratedLayer layer;
     layer.source_id = image->id;
@@ -71,11 +73,13 @@ static void plan_space(const MigrationSource& source, const MigrationTarget& tar
   plan.bytes_free = static_cast<uint64_t>(space.f_bavail) * space.f_frsize;
   if (!options.in_place && !plan.linked) plan.bytes_to_copy = bytes_unshared(target, selection);
   if (options.in_place) plan.linked = true;
-  plan.seconds = static_cast<double>(plan.bytes_to_hash) / (1e9 * options.jobs) + static_cast<double>(plan.bytes_to_copy) / 5e8;
+  plan.seconds =
+      static_cast<double>(plan.bytes_to_hash) / (1e9 * options.jobs) + static_cast<double>(plan.bytes_to_copy) / 5e8;
   if (plan.bytes_to_copy > plan.bytes_free)
     throw Error(Errc::no_space, "planning the migration to '" + target.root.string() + "': it needs " +
                                     std::to_string(plan.bytes_to_copy) + " bytes and the file system has " +
-                                    std::to_string(plan.bytes_free) + " free; choose a larger one, or the source's own");
+                                    std::to_string(plan.bytes_free) +
+                                    " free; choose a larger one, or the source's own");
 }
 
 // The target, or what is there of the way to it.
@@ -84,22 +88,28 @@ static Fd nearest_directory(const std::filesystem::path& path) {
     if (auto fd = try_open_at(AT_FDCWD, at.string(), O_RDONLY | O_DIRECTORY)) return std::move(*fd);
 }
 
-MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarget& target, const MigrateOptions& options) {
+MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarget& target,
+                             const MigrateOptions& options) {
   const bool there = exists_at(AT_FDCWD, target.root.string());
   const Fd root = there ? open_dir(target.root.string()) : nearest_directory(target.root);
   if (!options.in_place && there) check_target(source, target, root);
   const Selection selection = select(source.graph, options);
   MigrationPlan plan;
   for (const auto& damage : source.graph.damage())
-    if (damage.kind != "container-image-missing") plan.damage.push_back(damage);  // engines allowed that: see the container
+    if (damage.kind != "container-image-missing")
+      plan.damage.push_back(damage);  // engines allowed that: see the container
   plan.damage.insert(plan.damage.end(), selection.damage.begin(), selection.damage.end());
   plan_images(target, selection, there ? read_mapping(root.get()) : std::map<std::string, ImageId>(), plan);
   for (const LegacyContainer* container : selection.containers) {
     const bool done = target.metadata.layers().find_mount(container->id).has_value();
     const bool imageless = source.graph.image(container->image) == nullptr && !container->image.empty();
-    plan.containers.push_back({container->id, container->name, "",
-                               imageless ? "skipped" : !container->error.empty() ? "failed" : done ? "exists" : "planned",
-                               imageless ? "its image " + container->image + " was removed while it used it" : container->error});
+    plan.containers.push_back(
+        {container->id, container->name, "",
+         imageless                   ? "skipped"
+         : !container->error.empty() ? "failed"
+         : done                      ? "exists"
+                                     : "planned",
+         imageless ? "its image " + container->image + " was removed while it used it" : container->error});
   }
   if (options.containers && !options.in_place) plan.volumes = legacy_volumes(source);
   plan_space(source, target, options, selection, root, plan);

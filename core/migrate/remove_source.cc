@@ -32,9 +32,11 @@ void remove_source(const MigrationSource& source, const MigrationTarget& target,
   const Fd root = open_dir(target.root.string());
   sync_file_system(root.get());
   remove_duplicates(target, report);
-  for (const auto& container : report.containers) remove_tree_at(root.get(), "containers/" + LayerId(container.id).str() + "/config.json");
+  for (const auto& container : report.containers)
+    remove_tree_at(root.get(), "containers/" + LayerId(container.id).str() + "/config.json");
   // The graph last: as long as it is there, a rerun knows what this is.
-  for (const std::string& name : {"repositories-" + source.graph.driver(), std::string("linkgraph.db"), std::string("graph")})
+  for (const std::string& name :
+       {"repositories-" + source.graph.driver(), std::string("linkgraph.db"), std::string("graph")})
     remove_tree_at(root.get(), name);
   fsync_fd(root.get(), target.root.string());
 }

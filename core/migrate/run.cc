@@ -22,7 +22,8 @@ namespace cairn {
 bool MigrationReport::complete() const {
   const auto failed = [](const auto& item) { return item.status == "failed"; };
   return damage.empty() && std::none_of(images.begin(), images.end(), failed) &&
-         std::none_of(layers.begin(), layers.end(), failed) && std::none_of(containers.begin(), containers.end(), failed);
+         std::none_of(layers.begin(), layers.end(), failed) &&
+         std::none_of(containers.begin(), containers.end(), failed);
 }
 
 namespace {
@@ -30,10 +31,15 @@ namespace {
 // One run, its steps in order from top to bottom in run().
 class Run {
  public:
-  Run(const MigrationPlan& plan, const MigrationSource& source, const MigrationTarget& target, const MigrateOptions& options,
-      Progress& progress)
-      : source_(source), target_(target), options_(options), progress_(progress), selection_(select(source.graph, options)),
-        root_(open_dir(target.root.string())), state_(root_.get(), source.graph, source.root.string()),
+  Run(const MigrationPlan& plan, const MigrationSource& source, const MigrationTarget& target,
+      const MigrateOptions& options, Progress& progress)
+      : source_(source),
+        target_(target),
+        options_(options),
+        progress_(progress),
+        selection_(select(source.graph, options)),
+        root_(open_dir(target.root.string())),
+        state_(root_.get(), source.graph, source.root.string()),
         layers_(target.driver, target.metadata, options.jobs, progress, target.guard) {
     report_.images = plan.images;
     report_.layers = plan.layers;
@@ -48,7 +54,8 @@ class Run {
     ensure_dir_at(root_.get(), ".cairn-migration", 0700);
     const Fd own = open_dir_at(root_.get(), ".cairn-migration");
     const auto lock = FileLock::attempt(own.get(), FileLock::Kind::exclusive);
-    if (!lock) throw Error(Errc::in_use, "migrating to '" + target_.root.string() + "': another cairn is doing that already");
+    if (!lock)
+      throw Error(Errc::in_use, "migrating to '" + target_.root.string() + "': another cairn is doing that already");
     state_.create();
     target_.metadata.prepare();
     layers_.recover();
@@ -90,8 +97,10 @@ class Run {
         std::optional<ChainId> chain;
         for (const auto& diff : diffs) chain = chain_id(chain, diff);
         const auto record = chain ? target_.metadata.layers().find(*chain) : std::nullopt;
-        if (record) hashed_[i] = HashedLayer{record->diff, record->size, selection_.images[i]->has_tar_split, ""};
-        else report_.images[i].status = report_.layers[i].status = "planned";
+        if (record)
+          hashed_[i] = HashedLayer{record->diff, record->size, selection_.images[i]->has_tar_split, ""};
+        else
+          report_.images[i].status = report_.layers[i].status = "planned";
       } catch (const Error&) {  // its configuration is damaged: made anew
         report_.images[i].status = report_.layers[i].status = "planned";
       }
@@ -134,7 +143,8 @@ class Run {
       const auto parent = image.parent ? chains_[index_.at(*image.parent)] : std::nullopt;
       const ChainId chain = chain_id(parent, hashed_[i]->diff);
       chains_[i] = chain;
-      report_.bytes_hashed += layer.status == "exists" ? 0 : static_cast<uint64_t>(std::max<int64_t>(hashed_[i]->size, 0));
+      report_.bytes_hashed +=
+          layer.status == "exists" ? 0 : static_cast<uint64_t>(std::max<int64_t>(hashed_[i]->size, 0));
       describe(layer, *hashed_[i], chain);
       if (const auto owner = owner_.find(chain); owner != owner_.end()) {
         if (layer.status != "exists") layer.status = "duplicate";
@@ -161,8 +171,10 @@ class Run {
     for (size_t i = 0; i < chains_.size(); ++i) {
       MigratedLayer& layer = report_.layers[i];
       if (!chains_[i] || layer.status == "failed") continue;
-      if (const auto why = failed.find(*chains_[i]); why != failed.end()) fail(i, why->second);
-      else if (layer.status == "planned") layer.status = "migrated";
+      if (const auto why = failed.find(*chains_[i]); why != failed.end())
+        fail(i, why->second);
+      else if (layer.status == "planned")
+        layer.status = "migrated";
     }
   }
 
@@ -171,7 +183,8 @@ class Run {
     std::vector<std::vector<std::string>> history(chains_.size());
     for (size_t i = 0; i < chains_.size(); ++i) {
       const LegacyImage& image = *selection_.images[i];
-      if (image.parent && report_.images[index_.at(*image.parent)].status == "failed" && report_.images[i].status != "failed")
+      if (image.parent && report_.images[index_.at(*image.parent)].status == "failed" &&
+          report_.images[i].status != "failed")
         fail(i, "its parent " + *image.parent + " could not be migrated");
       if (report_.images[i].status == "failed") continue;
       try {
@@ -179,7 +192,8 @@ class Run {
         diffs[i].push_back(hashed_[i]->diff);
         history[i].push_back(history_from_v1(image.json));
         const ImageId id = target_.metadata.images().put(config_from_v1(image.json, diffs[i], history[i]));
-        if (image.parent) target_.metadata.images().set_parent(id, *ImageId::parse(report_.images[index_.at(*image.parent)].image_id));
+        if (image.parent)
+          target_.metadata.images().set_parent(id, *ImageId::parse(report_.images[index_.at(*image.parent)].image_id));
         if (image.checksum) target_.metadata.distribution().add(hashed_[i]->diff, *image.checksum, "");
         mapping_.insert_or_assign(image.id, id);
         report_.images[i].image_id = id.str();
@@ -201,10 +215,13 @@ class Run {
       MigratedContainer& item = report_.containers[i];
       const auto image = index_.find(selection_.containers[i]->image);
       if (item.status == "failed" || item.status == "skipped") continue;
-      item.error = image == index_.end() ? "its image is not in the source"
-                   : report_.images[image->second].status == "failed" ? "its image could not be migrated" : "";
-      if (item.error.empty()) store_container(placer, i, image->second);
-      else item.status = "failed";
+      item.error = image == index_.end()                              ? "its image is not in the source"
+                   : report_.images[image->second].status == "failed" ? "its image could not be migrated"
+                                                                      : "";
+      if (item.error.empty())
+        store_container(placer, i, image->second);
+      else
+        item.status = "failed";
     }
   }
 
@@ -215,9 +232,11 @@ class Run {
     try {
       const auto record = target_.metadata.layers().find(*chains_[image]);
       if (!record) throw Error(Errc::not_found, "the target has no layer " + chains_[image]->str());
-      const ImagePlace place{*ImageId::parse(item.image), *chains_[image], LayerId(owner_.at(*chains_[image])), record->cache_id};
+      const ImagePlace place{*ImageId::parse(item.image), *chains_[image], LayerId(owner_.at(*chains_[image])),
+                             record->cache_id};
       item.status = migrate_container(*selection_.containers[i], place, source_, target_, options_, placer, layers_)
-                        ? "migrated" : "exists";
+                        ? "migrated"
+                        : "exists";
     } catch (const Error& e) {
       if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
       item.status = "failed";
@@ -256,12 +275,12 @@ class Run {
   MigrationReport report_;
   std::vector<std::string> volumes_;
   std::map<std::string, ImageId> mapping_;
-  std::map<std::string, size_t> index_;                 // v1 id -> position in all the lists here
+  std::map<std::string, size_t> index_;  // v1 id -> position in all the lists here
   std::vector<std::optional<HashedLayer>> hashed_;
   std::vector<std::optional<ChainId>> chains_;
   std::map<ChainId, std::string> owner_;
   std::vector<LayerPlace> places_;
-  std::mutex mutex_;                                    // for report_ while hashing
+  std::mutex mutex_;  // for report_ while hashing
 };
 
 }  // namespace

@@ -21,8 +21,10 @@ static void add_tags(const LegacyGraph& graph, Selection& selection) {
   for (const auto& [repository, entries] : graph.repositories()) {
     for (const auto& [key, id] : entries) {
       const LegacyReference reference = reference_from_v1(repository, key);
-      if (reference.error.empty()) selection.tags[id].push_back(reference.familiar);
-      else selection.damage.push_back({"reference-invalid", repository + ":" + key, reference.error});
+      if (reference.error.empty())
+        selection.tags[id].push_back(reference.familiar);
+      else
+        selection.damage.push_back({"reference-invalid", repository + ":" + key, reference.error});
     }
   }
   for (auto& [id, tags] : selection.tags) std::sort(tags.begin(), tags.end());
@@ -32,7 +34,8 @@ Selection select(const LegacyGraph& graph, const MigrateOptions& options) {
   Selection out;
   std::set<std::string> seen;
   for (const auto& id : options.images)
-    if (graph.image(id) == nullptr) throw Error(Errc::not_found, "choosing image '" + printable(id) + "': the source has no such image");
+    if (graph.image(id) == nullptr)
+      throw Error(Errc::not_found, "choosing image '" + printable(id) + "': the source has no such image");
   for (const auto& image : graph.images()) {
     const bool wanted = options.images.empty() ||
                         std::find(options.images.begin(), options.images.end(), image.id) != options.images.end();

@@ -11,10 +11,10 @@
 namespace cairn {
 
 struct Selection {
-  std::vector<const LegacyImage*> images;          // sorted by id, parents first
+  std::vector<const LegacyImage*> images;  // sorted by id, parents first
   std::vector<const LegacyContainer*> containers;
-  std::map<std::string, std::vector<std::string>> tags;   // v1 id -> familiar references
-  std::vector<Damage> damage;                      // references that no engine would take
+  std::map<std::string, std::vector<std::string>> tags;  // v1 id -> familiar references
+  std::vector<Damage> damage;                            // references that no engine would take
 };
 
 // Throws not_found if an id in `wanted` is not in the graph.

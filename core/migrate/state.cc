@@ -31,7 +31,8 @@ MigrationState::MigrationState(int root_fd, const LegacyGraph& graph, std::strin
   const auto there = try_read_file_at(root_.get(), std::string(kDir) + "/source.json");
   if (!there) return;
   const Json theirs = Json::parse(*there, nullptr, false), ours = parse(identity_, "source.json");
-  if (!theirs.is_object() || theirs == ours) return;  // torn by a power cut: nothing in there is trusted unchecked anyway
+  if (!theirs.is_object() || theirs == ours)
+    return;  // torn by a power cut: nothing in there is trusted unchecked anyway
   if (theirs.value("path", Json()) != ours["path"] && theirs.value("ids", Json()) != ours["ids"])
     throw Error(Errc::already_exists, "opening the target: it holds an unfinished migration of '" +
                                           printable(theirs.value("path", Json("?")).dump()) +
@@ -63,7 +64,8 @@ std::optional<HashedLayer> MigrationState::load(const std::string& id) const {
     while (const size_t n = read_some(fd->get(), buffer)) hash.update(std::span(buffer).first(n));
     if (hash.finish().str() != split) return std::nullopt;
   }
-  const std::string warning = entry.contains("warning") && entry["warning"].is_string() ? entry["warning"].get<std::string>() : "";
+  const std::string warning =
+      entry.contains("warning") && entry["warning"].is_string() ? entry["warning"].get<std::string>() : "";
   return HashedLayer{*diff, entry["size"].get<int64_t>(), split.empty(), warning};
 }
 
@@ -84,12 +86,14 @@ void MigrationState::save(const std::string& id, const HashedLayer& layer) {
     while (const size_t n = read_some(fd.get(), buffer)) hash.update(std::span(buffer).first(n));
     split = hash.finish().str();
   }
-  const Json entry = {{"diff", layer.diff.str()}, {"size", layer.size}, {"tar_split", split}, {"warning", layer.warning}};
+  const Json entry = {
+      {"diff", layer.diff.str()}, {"size", layer.size}, {"tar_split", split}, {"warning", layer.warning}};
   const Fd own = dir();
   const std::string name = id + ".json", fresh = name + ".new";
   remove_tree_at(own.get(), fresh);
   create_file_at(own.get(), fresh, entry.dump(-1, ' ', false, Json::error_handler_t::replace), 0600);
-  if (::renameat(own.get(), fresh.c_str(), own.get(), name.c_str()) != 0) throw_errno("saving the state of layer " + id);
+  if (::renameat(own.get(), fresh.c_str(), own.get(), name.c_str()) != 0)
+    throw_errno("saving the state of layer " + id);
 }
 
 void MigrationState::remove() { remove_tree_at(root_.get(), kDir); }

@@ -1,5 +1,6 @@
 // What an unfinished migration remembers below TARGET/.cairn-migration: whose migration it is, and the layers already
-// hashed. Entries are checked when they are read back, so a power cut costs work and nothing else. Gone when all is done.
+// hashed. Entries are checked when they are read back, so a power cut costs work and nothing else. Gone when all is
+// done.
 #pragma once
 
 #include <map>
@@ -14,9 +15,9 @@ namespace cairn {
 
 struct HashedLayer {
   DiffId diff;
-  int64_t size = 0;                  // sum of the entry sizes
-  bool from_tar_split = false;       // false: a fresh diff, whose tar-split data lies in the state directory
-  std::string warning;               // why the source's tar-split data could not be used
+  int64_t size = 0;             // sum of the entry sizes
+  bool from_tar_split = false;  // false: a fresh diff, whose tar-split data lies in the state directory
+  std::string warning;          // why the source's tar-split data could not be used
 };
 
 class MigrationState {
@@ -28,16 +29,16 @@ class MigrationState {
   std::optional<HashedLayer> load(const std::string& id) const;
   // `id`.tar-split.gz, to be written before save(); the file of a fresh diff only.
   Fd create_tar_split(const std::string& id);
-  std::string read_tar_split(const std::string& id) const;   // gzip bytes
+  std::string read_tar_split(const std::string& id) const;  // gzip bytes
   Fd open_tar_split(const std::string& id) const;
   void save(const std::string& id, const HashedLayer& layer);
 
-  void remove();                     // everything
+  void remove();  // everything
 
  private:
   Fd dir() const;
   Fd root_;
-  std::string identity_;             // JSON text: driver, path and ids of the source
+  std::string identity_;  // JSON text: driver, path and ids of the source
 };
 
 // Mapping of v1 ids to image IDs, in the file and form of Docker's own migration (ROOT/.migration-v1-images.json).

@@ -28,8 +28,9 @@ static std::string wrong_with(const MigrationSource& source, const MigrationTarg
   return "'" + printable(changes[0].path) + "' differs from the source (" + std::to_string(changes.size()) + " in all)";
 }
 
-void verify_migration(const MigrationSource& source, const MigrationTarget& target, const std::vector<LayerPlace>& places,
-                      LayerStore& layers, unsigned jobs, MigrationReport& report, Progress& progress) {
+void verify_migration(const MigrationSource& source, const MigrationTarget& target,
+                      const std::vector<LayerPlace>& places, LayerStore& layers, unsigned jobs, MigrationReport& report,
+                      Progress& progress) {
   std::mutex mutex;
   run_parallel(jobs, places.size(), [&](size_t i) {
     progress.state("layer " + places[i].owner.substr(0, 12), "verifying");
@@ -56,7 +57,8 @@ std::vector<DiffId> diff_ids_of(const std::string& config) {
   if (list == fields.end()) return out;
   if (go_json::kind_of(list->second) != go_json::Kind::array) throw bad();
   for (const auto& raw : go_json::elements(list->second)) {
-    const auto diff = go_json::kind_of(raw) == go_json::Kind::string ? DiffId::parse(go_json::unquote(raw)) : std::nullopt;
+    const auto diff =
+        go_json::kind_of(raw) == go_json::Kind::string ? DiffId::parse(go_json::unquote(raw)) : std::nullopt;
     if (!diff) throw bad();
     out.push_back(*diff);
   }

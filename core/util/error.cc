@@ -7,14 +7,20 @@ namespace cairn {
 
 static Errc code_of(int err) {
   switch (err) {
-    case ENOENT: return Errc::not_found;
-    case EEXIST: return Errc::already_exists;
-    case EBUSY: return Errc::in_use;
+    case ENOENT:
+      return Errc::not_found;
+    case EEXIST:
+      return Errc::already_exists;
+    case EBUSY:
+      return Errc::in_use;
     case EOPNOTSUPP:
-    case ENOSYS: return Errc::unsupported;
+    case ENOSYS:
+      return Errc::unsupported;
     case ENOSPC:
-    case EDQUOT: return Errc::no_space;
-    default: return Errc::io;
+    case EDQUOT:
+      return Errc::no_space;
+    default:
+      return Errc::io;
   }
 }
 
@@ -25,8 +31,11 @@ void throw_errno(const std::string& doing, int err) {
 
 // Length of the well-formed UTF-8 sequence at `p`, 0 if there is none.
 static size_t utf8_length(const unsigned char* p, size_t left) {
-  const size_t n = p[0] < 0x80 ? 1 : (p[0] & 0xe0) == 0xc0 && p[0] >= 0xc2 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
-                   : (p[0] & 0xf8) == 0xf0 && p[0] <= 0xf4 ? 4 : 0;
+  const size_t n = p[0] < 0x80                             ? 1
+                   : (p[0] & 0xe0) == 0xc0 && p[0] >= 0xc2 ? 2
+                   : (p[0] & 0xf0) == 0xe0                 ? 3
+                   : (p[0] & 0xf8) == 0xf0 && p[0] <= 0xf4 ? 4
+                                                           : 0;
   if (n == 0 || n > left) return 0;
   for (size_t i = 1; i < n; ++i)
     if ((p[i] & 0xc0) != 0x80) return 0;

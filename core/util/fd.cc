@@ -184,7 +184,8 @@ static void remove_below(int dir_fd, const std::string& name, dev_t device, int 
   if (st.st_dev != device) throw Error(Errc::in_use, "removing '" + printable(name) + "': something is mounted on it");
   if (depth > 4096) throw Error(Errc::io, "removing '" + printable(name) + "': nested too deeply");
   for (const auto& child : list_dir(dir.get())) remove_below(dir.get(), child, device, depth + 1);
-  if (::unlinkat(dir_fd, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) throw_errno("removing '" + printable(name) + "'");
+  if (::unlinkat(dir_fd, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+    throw_errno("removing '" + printable(name) + "'");
 }
 
 void remove_tree_at(int dir_fd, const std::string& name) {

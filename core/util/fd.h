@@ -39,9 +39,10 @@ class Fd {
 
 // O_CLOEXEC is always added. Throws by errno ("opening 'path'").
 Fd open_at(int dir_fd, const std::string& path, int flags, mode_t mode = 0);
-std::optional<Fd> try_open_at(int dir_fd, const std::string& path, int flags, mode_t mode = 0);  // nullopt on ENOENT only
-Fd open_dir(const std::string& path);                       // absolute or relative to the current directory
-Fd open_dir_at(int dir_fd, const std::string& path);        // O_DIRECTORY | O_NOFOLLOW
+std::optional<Fd> try_open_at(int dir_fd, const std::string& path, int flags,
+                              mode_t mode = 0);       // nullopt on ENOENT only
+Fd open_dir(const std::string& path);                 // absolute or relative to the current directory
+Fd open_dir_at(int dir_fd, const std::string& path);  // O_DIRECTORY | O_NOFOLLOW
 Fd dup_fd(int fd);
 
 std::optional<struct stat> stat_at(int dir_fd, const std::string& path);  // lstat; nullopt on ENOENT and ENOTDIR
@@ -53,17 +54,17 @@ std::optional<std::string> try_read_file_at(int dir_fd, const std::string& path,
 
 // Writes all of it, whatever the number of write(2) calls.
 void write_all(int fd, std::span<const char> bytes);
-size_t read_some(int fd, std::span<char> into);             // 0 at end of file
-size_t read_full(int fd, std::span<char> into);             // less than asked only at end of file
+size_t read_some(int fd, std::span<char> into);  // 0 at end of file
+size_t read_full(int fd, std::span<char> into);  // less than asked only at end of file
 
 // A new file of exactly this content and mode, whatever the umask. Not durable. Throws already_exists.
 void create_file_at(int dir_fd, const std::string& path, std::string_view content, mode_t mode);
 // Temporary file beside it (".tmp-cairn-…"), fsync, rename, fsync of the directory: old or new content, never less.
 void replace_file_at(int dir_fd, const std::string& path, std::string_view content, mode_t mode);
 
-void mkdir_at(int dir_fd, const std::string& path, mode_t mode);          // mode as given, whatever the umask
-bool ensure_dir_at(int dir_fd, const std::string& path, mode_t mode);     // true if made; an existing directory is fine
-void ensure_dirs_at(int dir_fd, const std::string& path, mode_t mode);    // all components
+void mkdir_at(int dir_fd, const std::string& path, mode_t mode);        // mode as given, whatever the umask
+bool ensure_dir_at(int dir_fd, const std::string& path, mode_t mode);   // true if made; an existing directory is fine
+void ensure_dirs_at(int dir_fd, const std::string& path, mode_t mode);  // all components
 
 // Names in a directory, sorted bytewise, without "." and "..".
 std::vector<std::string> list_dir(int dir_fd);
@@ -72,7 +73,7 @@ std::vector<std::string> list_dir(int dir_fd);
 void remove_tree_at(int dir_fd, const std::string& name);
 
 void fsync_fd(int fd, const std::string& what);
-void sync_file_system(int fd);                              // syncfs(2); reports write-back errors
+void sync_file_system(int fd);  // syncfs(2); reports write-back errors
 
 // The path an open descriptor has now, for messages and for mount(2).
 std::string path_of(int fd);

@@ -16,7 +16,8 @@ bool is_hex64(std::string_view text) noexcept {
 bool LayerId::valid(std::string_view text) noexcept {
   if (text.empty() || text.size() > 200 || text[0] == '.') return false;
   for (char c : text)
-    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == '-'))
+    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' ||
+          c == '-'))
       return false;
   return true;
 }

@@ -134,9 +134,10 @@ TEST_F(CopyOut, DotsDoNotLeaveTheTree) {
 
 TEST_F(CopyOut, AsTarStartsAtTheLastComponent) {
   EXPECT_THAT(tar_names("/etc/sub"), testing::ElementsAre("sub/", "sub/deep", "sub/same"));
-  EXPECT_THAT(tar_names("/etc"), testing::ElementsAre("etc/", "etc/conf", "etc/link -> conf", "etc/sub/", "etc/sub/deep",
-                                                      "etc/sub/same -> etc/conf"));
-  EXPECT_THAT(tar_names("/etc/."), testing::ElementsAre("conf", "link -> conf", "sub/", "sub/deep", "sub/same -> conf"));
+  EXPECT_THAT(tar_names("/etc"), testing::ElementsAre("etc/", "etc/conf", "etc/link -> conf", "etc/sub/",
+                                                      "etc/sub/deep", "etc/sub/same -> etc/conf"));
+  EXPECT_THAT(tar_names("/etc/."),
+              testing::ElementsAre("conf", "link -> conf", "sub/", "sub/deep", "sub/same -> conf"));
   EXPECT_THAT(tar_names("/etc/conf"), testing::ElementsAre("conf"));
 }
 

@@ -8,7 +8,8 @@
 namespace cairn {
 namespace {
 
-CatalogImage image(const std::string& id, std::vector<std::string> tags, const std::string& created = "2020-01-02T00:00:00Z") {
+CatalogImage image(const std::string& id, std::vector<std::string> tags,
+                   const std::string& created = "2020-01-02T00:00:00Z") {
   CatalogImage out;
   out.id = id;
   out.tags = std::move(tags);
@@ -18,8 +19,9 @@ CatalogImage image(const std::string& id, std::vector<std::string> tags, const s
 
 const std::vector<CatalogImage>& images() {
   static const std::vector<CatalogImage> all = [] {
-    std::vector<CatalogImage> out{image("app", {"app:1", "host:5000/app:2"}), image("old", {"u/old:1"}, "2019-01-01T00:00:00Z"),
-                                  image("dangling", {}, "2021-01-01T00:00:00Z"), image("middle", {}), image("pulled", {})};
+    std::vector<CatalogImage> out{
+        image("app", {"app:1", "host:5000/app:2"}), image("old", {"u/old:1"}, "2019-01-01T00:00:00Z"),
+        image("dangling", {}, "2021-01-01T00:00:00Z"), image("middle", {}), image("pulled", {})};
     out[3].has_children = true;
     out[4].digests = {"reg/x@sha256:" + std::string(64, 'd')};
     return out;
@@ -55,7 +57,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(FilterCase{"none", {}, {"app", "old", "dangling", "middle", "pulled"}},
                     FilterCase{"dangling_has_no_name_and_no_child", {"dangling=true"}, {"dangling"}},
                     FilterCase{"not_dangling_has_a_name", {"dangling=false"}, {"app", "old", "pulled"}},
-                    FilterCase{"label_key", {"label=stage"}, {"app"}}, FilterCase{"label_value", {"label=stage=prod"}, {"app"}},
+                    FilterCase{"label_key", {"label=stage"}, {"app"}},
+                    FilterCase{"label_value", {"label=stage=prod"}, {"app"}},
                     FilterCase{"label_empty_value", {"label=empty="}, {"app"}},
                     FilterCase{"label_other_value", {"label=stage=test"}, {}},
                     FilterCase{"labels_narrow", {"label=stage", "label=missing"}, {}},
@@ -101,7 +104,8 @@ TEST(RowsOf, OneForEachTagAndDigestOfItsRepository) {
     for (const auto& row : rows) out.push_back(row.repository + " " + row.tag + " " + row.digest);
     return out;
   };
-  EXPECT_THAT(text(rows_of(one, false)), testing::ElementsAre("a 1 <none>", "a 2 <none>", "b 1 <none>", "c <none> <none>"));
+  EXPECT_THAT(text(rows_of(one, false)),
+              testing::ElementsAre("a 1 <none>", "a 2 <none>", "b 1 <none>", "c <none> <none>"));
   EXPECT_THAT(text(rows_of(one, true)),
               testing::ElementsAre("a 1 sha256:x", "a 2 sha256:x", "b 1 <none>", "c <none> sha256:y"));
   EXPECT_THAT(text(rows_of(image("2", {}), true)), testing::ElementsAre("<none> <none> <none>"));

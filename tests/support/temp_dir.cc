@@ -11,7 +11,8 @@ namespace cairn::test {
 
 TempDir::TempDir() {
   const char* base = std::getenv("CAIRN_TEST_DIR");
-  std::string pattern = (base ? std::filesystem::path(base) : std::filesystem::temp_directory_path()) / "cairn-test-XXXXXX";
+  std::string pattern =
+      (base ? std::filesystem::path(base) : std::filesystem::temp_directory_path()) / "cairn-test-XXXXXX";
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make " + pattern);
   path_ = pattern;
 }

@@ -8,7 +8,7 @@ namespace cairn::test {
 
 class TempDir {
  public:
-  TempDir();                                   // below $CAIRN_TEST_DIR, else below the system's temporary directory
+  TempDir();  // below $CAIRN_TEST_DIR, else below the system's temporary directory
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;

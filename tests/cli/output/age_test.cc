@@ -37,7 +37,8 @@ INSTANTIATE_TEST_SUITE_P(
                     TimeCase{"no_zone", "2015-06-12T14:32:33", std::nullopt},
                     TimeCase{"trailing_bytes", "2015-06-12T14:32:33Zx", std::nullopt},
                     TimeCase{"dot_without_digits", "2015-06-12T14:32:33.Z", std::nullopt},
-                    TimeCase{"endless_fraction", "1970-01-01T00:00:00." + std::string(1000, '0') + "1Z", Instant{0, 0}}),
+                    TimeCase{"endless_fraction", "1970-01-01T00:00:00." + std::string(1000, '0') + "1Z",
+                             Instant{0, 0}}),
     [](const auto& test) { return std::string(test.param.name); });
 
 struct DurationCase {
@@ -48,13 +49,13 @@ class HumanDuration : public testing::TestWithParam<DurationCase> {};
 
 TEST_P(HumanDuration, IsDockers) { EXPECT_EQ(human_duration(GetParam().seconds), GetParam().want); }
 
-INSTANTIATE_TEST_SUITE_P(
-    , HumanDuration,
-    testing::Values(DurationCase{-5, "Less than a second"}, DurationCase{0, "Less than a second"}, DurationCase{1, "1 second"},
-                    DurationCase{59, "59 seconds"}, DurationCase{60, "About a minute"}, DurationCase{3599, "59 minutes"},
-                    DurationCase{3600, "About an hour"}, DurationCase{47 * 3600, "47 hours"}, DurationCase{48 * 3600, "2 days"},
-                    DurationCase{14 * 86400, "2 weeks"}, DurationCase{60 * 86400, "2 months"},
-                    DurationCase{730 * 86400, "2 years"}));
+INSTANTIATE_TEST_SUITE_P(, HumanDuration,
+                         testing::Values(DurationCase{-5, "Less than a second"}, DurationCase{0, "Less than a second"},
+                                         DurationCase{1, "1 second"}, DurationCase{59, "59 seconds"},
+                                         DurationCase{60, "About a minute"}, DurationCase{3599, "59 minutes"},
+                                         DurationCase{3600, "About an hour"}, DurationCase{47 * 3600, "47 hours"},
+                                         DurationCase{48 * 3600, "2 days"}, DurationCase{14 * 86400, "2 weeks"},
+                                         DurationCase{60 * 86400, "2 months"}, DurationCase{730 * 86400, "2 years"}));
 
 TEST(Age, OfTheUnknownIsNotGuessed) {
   EXPECT_EQ(age("2015-06-12T14:32:33Z", 1434119553 + 120), "2 minutes ago");

@@ -15,7 +15,8 @@ TEST(Json, ReadsWhatAnEngineWrote) { EXPECT_EQ(read_json("{\"a\":[1,{\"b\":\"}{]
 TEST(Json, RefusesMonstersAndGarbage) {
   std::string wide = "{";
   for (int i = 0; i < 30'000; ++i) wide += "\"" + std::to_string(i) + "\":0,";
-  for (const std::string& text : {std::string(), std::string("{"), std::string("nope"), std::string(1'000'000, '['), wide + "\"x\":0}"}) {
+  for (const std::string& text :
+       {std::string(), std::string("{"), std::string("nope"), std::string(1'000'000, '['), wide + "\"x\":0}"}) {
     try {
       read_json(text, "'x'");
       ADD_FAILURE() << "accepted " << text.substr(0, 20);

@@ -31,7 +31,8 @@ TEST(Digests, OnlyLowerCaseSha256Parses) {
 
 TEST(LayerIds, AreOnePathComponent) {
   for (const char* good : {"a", "0123-init", "ab.cd_e"}) EXPECT_TRUE(LayerId::valid(good)) << good;
-  for (const char* bad : {"", ".", "..", "../x", "a/b", ".hidden", "a b", "a\n"}) EXPECT_FALSE(LayerId::valid(bad)) << bad;
+  for (const char* bad : {"", ".", "..", "../x", "a/b", ".hidden", "a b", "a\n"})
+    EXPECT_FALSE(LayerId::valid(bad)) << bad;
   EXPECT_TRUE(is_hex64(LayerId::random().str()));
 }
 

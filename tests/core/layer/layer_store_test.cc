@@ -117,7 +117,8 @@ TEST_P(Layers, OneBadLayerRegistersNoneAndLeavesNothing) {
   LayerSource wrong = source(tar_of({{"b", "y"}}));
   wrong.diff = DiffId(Digest::of("something else"));
   EXPECT_THROW(store().register_layers({}, {source(tar_of({{"a", "x"}})), wrong}), Error);
-  EXPECT_THROW(store().register_layers({}, {source(tar_of({{"a", "x"}})), source("this is no tar at all, of any kind")}), Error);
+  EXPECT_THROW(
+      store().register_layers({}, {source(tar_of({{"a", "x"}})), source("this is no tar at all, of any kind")}), Error);
   expect_no_leftover(0);
 }
 
@@ -135,8 +136,9 @@ TEST_P(Layers, ABlobThatIsNotItsDigestIsRefused) {
 }
 
 TEST_P(Layers, AHardLinkToAParentsFileSharesItsContent) {
-  const auto records = store().register_layers({}, {source(tar_of({{"usr/bin/tool", "program"}})),
-                                                    source(tar_of({{"usr/bin/alias", "", "usr/bin/tool", TarType::hard_link}}))});
+  const auto records =
+      store().register_layers({}, {source(tar_of({{"usr/bin/tool", "program"}})),
+                                   source(tar_of({{"usr/bin/alias", "", "usr/bin/tool", TarType::hard_link}}))});
   const auto tree = driver_->tree(records[1].cache_id);
   EXPECT_EQ(read(records[1].cache_id, "usr/bin/alias"), "program");
   EXPECT_EQ(tree.find("usr/bin/alias")->st().st_ino, tree.find("usr/bin/tool")->st().st_ino);
@@ -177,6 +179,18 @@ TEST_P(Layers, SwappedTarSplitDataIsNoticed) {
   fs::rename(a, dir_ / "kept"), fs::rename(b, a), fs::rename(dir_ / "kept", b);
   EXPECT_THROW(tar_back(one.chain), Error);
   EXPECT_THROW(tar_back(two.chain), Error);
+}
+
+TEST_P(Layers, AnEmptyDirectoryInTheChainsPlaceIsReplaced) {
+  const std::string text = tar_of({{"a", "x"}});
+  const ChainId chain = chain_id({}, DiffId(Digest::of(text)));
+  fs::create_directories(dir_.path() / "image" / GetParam() / "layerdb/sha256" / chain.hex());
+  LayerSource known = source(text);
+  known.diff = DiffId(Digest::of(text));
+  const auto records = store().register_layers({}, {known});
+  EXPECT_EQ(records[0].chain, chain);
+  EXPECT_EQ(read(records[0].cache_id, "a"), "x");
+  expect_no_leftover(1);
 }
 
 TEST_P(Layers, AnEngineThatStartsMeanwhileStopsThePublishing) {
@@ -244,7 +258,8 @@ TEST_P(Layers, AContainerIsMadeFoundAndRemoved) {
   expect_no_leftover(1);
 }
 
-INSTANTIATE_TEST_SUITE_P(, Layers, testing::Values("overlay2", "vfs"), [](const auto& test) { return std::string(test.param); });
+INSTANTIATE_TEST_SUITE_P(, Layers, testing::Values("overlay2", "vfs"),
+                         [](const auto& test) { return std::string(test.param); });
 
 }  // namespace
 }  // namespace cairn

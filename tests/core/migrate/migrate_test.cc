@@ -7,10 +7,10 @@
 #include <set>
 
 #include "core/archive/changes.h"
+#include "core/util/error.h"
 #include "drivers/overlay/overlay.h"
 #include "drivers/overlay2/overlay2.h"
 #include "drivers/vfs/vfs.h"
-#include "core/util/error.h"
 #include "graphdb/legacy/legacy_graph.h"
 #include "graphdb/store.h"
 #include "tests/core/migrate/tiny_tree.h"
@@ -32,14 +32,19 @@ std::map<std::string, std::string> files_below(const fs::path& root) {
   std::map<std::string, std::string> out;
   for (const auto& entry : fs::recursive_directory_iterator(root)) {
     const std::string name = fs::relative(entry.path(), root).string();
-    if (entry.is_symlink()) out[name] = fs::read_symlink(entry.path()).string();
-    else if (entry.is_regular_file()) out[name] = read_file(entry.path());
-    else out[name + "/"] = "";
+    if (entry.is_symlink())
+      out[name] = fs::read_symlink(entry.path()).string();
+    else if (entry.is_regular_file())
+      out[name] = read_file(entry.path());
+    else
+      out[name + "/"] = "";
   }
   return out;
 }
 
-struct Pair { const char *from, *to; };
+struct Pair {
+  const char *from, *to;
+};
 
 class MigrateTiny : public testing::TestWithParam<Pair> {
  protected:
@@ -107,12 +112,14 @@ TEST_P(MigrateTiny, EveryLayerShowsTheTreeOfTheSource) {
   for (const auto& layer : report.layers) {
     const auto changes = changes_between(driver->tree(LayerId(layer.cache_id)), source->tree(LayerId(layer.source_id)),
                                          {.rule = Compare::exact});
-    for (const auto& change : changes) ADD_FAILURE() << layer.source_id << ": " << static_cast<char>(change.kind) << " " << change.path;
+    for (const auto& change : changes)
+      ADD_FAILURE() << layer.source_id << ": " << static_cast<char>(change.kind) << " " << change.path;
     ++compared;
   }
   EXPECT_EQ(compared, 12u);
   for (const auto& container : report.containers) {
-    const auto changes = changes_between(driver->tree(LayerId(container.id)), source->tree(LayerId(container.id)), {.rule = Compare::exact});
+    const auto changes = changes_between(driver->tree(LayerId(container.id)), source->tree(LayerId(container.id)),
+                                         {.rule = Compare::exact});
     for (const auto& change : changes) ADD_FAILURE() << container.id << ": " << change.path;
   }
 }
@@ -215,7 +222,8 @@ TEST_P(MigrateTinyInPlace, AddsWhatDocker1103AddedAndTouchesNothingElse) {
   for (const char* name : {".migration-v1-images.json", ".migration-v1-tags"})
     EXPECT_EQ(read_file(root_ / name), read_file(after_ / name));
   for (const auto& entry : fs::directory_iterator(after_ / "containers"))
-    EXPECT_EQ(read_file(root_ / "containers" / entry.path().filename() / "config.v2.json"), read_file(entry.path() / "config.v2.json"));
+    EXPECT_EQ(read_file(root_ / "containers" / entry.path().filename() / "config.v2.json"),
+              read_file(entry.path() / "config.v2.json"));
   EXPECT_FALSE(fs::exists(root_ / ".cairn-migration"));
 }
 
@@ -229,7 +237,8 @@ TEST_P(MigrateTinyInPlace, RemovingTheSourceLeavesACompleteStore) {
   EXPECT_EQ(metadata->layers().list(&damage).size(), 11u);
   EXPECT_TRUE(damage.empty());
   for (const auto& layer : metadata->layers().list()) EXPECT_NO_THROW(driver->tree(layer.cache_id).root().children());
-  EXPECT_EQ(metadata->images().list().size(), files_below(after_ / "image" / GetParam() / "imagedb/content/sha256").size());
+  EXPECT_EQ(metadata->images().list().size(),
+            files_below(after_ / "image" / GetParam() / "imagedb/content/sha256").size());
 }
 
 TEST_P(MigrateTinyInPlace, AnIncompleteMigrationRemovesNothing) {

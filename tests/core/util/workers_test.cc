@@ -24,10 +24,12 @@ TEST(RunParallel, RunsEveryTaskOnce) {
 
 TEST(RunParallel, AFailureEndsTheRunAndReachesTheCaller) {
   std::atomic<int> started{0};
-  EXPECT_THROW(run_parallel(2, 1000, [&](size_t i) {
-    ++started;
-    if (i == 3) throw Error(Errc::corrupt, "three");
-  }), Error);
+  EXPECT_THROW(run_parallel(2, 1000,
+                            [&](size_t i) {
+                              ++started;
+                              if (i == 3) throw Error(Errc::corrupt, "three");
+                            }),
+               Error);
   EXPECT_LT(started.load(), 1000);
 }
 
