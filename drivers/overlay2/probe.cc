@@ -86,9 +86,20 @@ DriverStatus Overlay2::probe() const {
     status.readable = !home_.try_fd() || ::faccessat(home_.fd(), "l", R_OK | X_OK, AT_EACCESS) == 0;
     status.why_not = "not root: whiteouts are device nodes and trusted xattrs, and mounting needs CAP_SYS_ADMIN";
     status.remedy = "run as root";
-  } else if (const auto home = home_.try_fd()) {
+    return status;
+  }
+  const auto home = home_.try_fd();
+  const bool may_try = home && ::faccessat(*home, ".", W_OK, AT_EACCESS) == 0;
+  if (may_try) {
     try_out(*home, status);
-  } else if (!kernel_lists_overlay()) {
+    return status;
+  }
+  if (home) {  // reading and mounting may well do
+    status.writable = false;
+    status.why_not = "the store cannot be written to: read-only file system";
+    status.remedy = "remount it for writing, or only read and mount";
+  }
+  if (!kernel_lists_overlay()) {
     status.mountable = false;
     status.why_not = "the kernel lists no overlay in /proc/filesystems";
     status.remedy = "'modprobe overlay'";

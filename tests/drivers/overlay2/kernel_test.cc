@@ -214,6 +214,24 @@ TEST_F(Overlay2OnKernel, AMountThatTheEngineMadeKeepsItsLayers) {
   }
 }
 
+TEST_F(Overlay2OnKernel, AStoreOnAReadOnlyFileSystemIsReadAndMounted) {
+  const LayerId one("one"), two("two");
+  fill(one, std::nullopt, write_base);
+  driver_->create(two, one);
+  const TempDir shown;
+  const MountGuard read_only(bind_spec(root_.path(), fs::canonical(shown.path()), true));
+  const auto driver = open_overlay2(shown.path());
+  const DriverStatus status = driver->probe();
+  EXPECT_TRUE(status.readable);
+  EXPECT_FALSE(status.writable);
+  EXPECT_TRUE(status.mountable);
+  EXPECT_NE(status.why_not.find("read-only"), std::string::npos) << status.why_not;
+  EXPECT_THROW(driver->create(LayerId("three"), two), Error);
+  driver->mount(two, Access::read_only, target_);
+  EXPECT_EQ(listing_of_directory(target_), listing_of(driver->tree(two)));
+  unmount(target_);
+}
+
 TEST_F(Overlay2OnKernel, WorkBelongsToWhomItBelongedTo) {
   const LayerId one("one"), two("two");
   fill(one, std::nullopt, write_base);

@@ -9,7 +9,10 @@
 #include <cstdlib>
 #include <random>
 
+#include "core/archive/apply.h"
 #include "core/util/error.h"
+#include "drivers/sys/mount.h"
+#include "tests/support/tar_builder.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tree_listing.h"
 
@@ -163,6 +166,28 @@ TEST_F(Vfs, ARandomTreeIsCopiedWhole) {
   }
   copy();
   EXPECT_EQ(listing_of(driver_->tree(copy_)), listing_of(driver_->tree(base_)));
+}
+
+TEST_F(Vfs, AFileSystemWithoutXattrsIsNamedWhenALayerNeedsThem) {
+  MountSpec ramfs;
+  ramfs.type = ramfs.source = "ramfs";
+  ramfs.target = fs::canonical(root_.path());
+  const MountGuard guard(ramfs);
+  const auto driver = open_vfs(root_.path());
+  const auto source =
+      read_from(test::TarBuilder().add({.name = "f", .content = "x", .pax = {{"SCHILY.xattr.trusted.t", "1"}}}).str());
+  TarReader reader(*source);
+  {
+    const auto layer = driver->begin(copy_);
+    try {
+      apply_tar(reader, *layer);
+      FAIL() << "ramfs keeps xattrs on this kernel";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), Errc::unsupported) << e.what();
+      EXPECT_NE(std::string(e.what()).find("trusted.t"), std::string::npos) << e.what();
+    }
+  }
+  EXPECT_TRUE(driver->list().empty());
 }
 
 TEST_F(Vfs, ReadsWhatDockerWrote) {
