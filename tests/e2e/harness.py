@@ -116,7 +116,7 @@ class Running:
                                         stderr=self.err, env=env, **popen)
 
     def kill(self):
-        self.process.send_signal(signal.SIGKILL)
+        os.kill(self.process.pid, signal.SIGKILL)    # not send_signal: it would reap a child that has ended, and wait4 not find it
         return self.finish()
 
     def finish(self, input=None, timeout=300):

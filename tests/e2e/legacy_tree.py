@@ -48,8 +48,8 @@ def symlink(name, target, **more):
     return _info(name, tarfile.SYMTYPE, 0o777, linkname=target, **more), b""
 
 
-def hardlink(name, target, **more):
-    return _info(name, tarfile.LNKTYPE, 0o644, linkname=target, **more), b""
+def hardlink(name, target, mode=0o644, **more):
+    return _info(name, tarfile.LNKTYPE, mode, linkname=target, **more), b""
 
 
 def device(name, major, minor, kind=tarfile.CHRTYPE, **more):

@@ -131,5 +131,5 @@ class Store:
                 if part.removeprefix("l/") not in links:
                     found.append(f"overlay2 directory {name} lies on {part!r}, which is not there")
         if len(links) != len(self.driver_dirs()):
-            found.append(f"{len(links)} overlay2 links for {len(self.driver_dirs())} directories")
+            found.append(f"overlay2 links: {len(links)} for {len(self.driver_dirs())} directories")
         return found

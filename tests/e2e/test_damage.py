@@ -180,7 +180,7 @@ class Damaged(Case):
     def test_strangers_in_graph_are_ignored(self):
         for name in ("_tmp/half", "0123456789abcdef", ":tmp:", "UPPER", "a" * 65):
             os.makedirs(self.graph(name))
-        self.write(self.graph("README"), "x")
+        self.write(f"{self.source}/graph/README", "x")
         self.check_lost([], [], code=0)
 
     def test_everything_damaged_at_once_still_ends(self):

@@ -72,7 +72,7 @@ class Hostile(Case):
 
     def check_refused(self, driver, data, *words, argv=("load",)):
         root = self.path("refused")
-        result = self.run_bounded("--root", root, "-s", driver, *argv, input=data, code=1)
+        result = self.run_bounded("--progress", "none", "--root", root, "-s", driver, *argv, input=data, code=1)
         lines = result.stderr.strip().splitlines()
         self.assertEqual(len(lines), 1, result.stderr)
         for word in words:
@@ -152,7 +152,8 @@ class Hostile(Case):
         for what, data in bombs.items():
             with self.subTest(what):
                 root = self.path("root")
-                result = self.run_bounded("--root", root, "-s", "overlay2", "load", input=data, code=1, preexec_fn=limit_memory(4096))
+                result = self.run_bounded("--progress", "none", "--root", root, "-s", "overlay2", "load", input=data, code=1,
+                                          preexec_fn=limit_memory(4096))
                 self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
 
     def gzipped_member(self, name, size):

@@ -75,10 +75,10 @@ class Tiny(Migration):
     def test_a_second_run_changes_nothing(self):
         source, target = self.fixture("tiny-1.9.1-vfs-before"), self.path("target")
         self.migrate(source, "--to", target, "-s", "overlay2")
-        before = listing(target)
+        before = listing(target, times=False)
         report = self.migrate(source, "--to", target, "-s", "overlay2")
         self.assertEqual({i["status"] for i in report["images"]}, {"exists"})
-        self.assert_same_tree(listing(target), before, "a second run changed the target")
+        self.assert_same_tree(listing(target, times=False), before, "a second run changed the target")
 
     def test_dry_run_writes_nothing(self):
         source, target = self.fixture("tiny-1.9.1-vfs-before"), self.path("target")
@@ -90,10 +90,10 @@ class Tiny(Migration):
 
     def test_chosen_images_come_with_their_parents_only(self):
         source, target = self.fixture("tiny-1.9.1-vfs-before"), self.path("target")
-        self.migrate(source, "--to", target, "-s", "overlay2", "--image", "tiny/env:1", "--no-containers")
+        self.migrate(source, "--to", target, "-s", "overlay2", "--image", "tiny/app:1", "--no-containers")
         store = self.check_store(target, "overlay2")
-        self.assertEqual(set(store.tags()) & {"tiny/env:1", "tiny/app:1", "tiny/alone:1"}, {"tiny/env:1"})
-        self.assertEqual(len(store.configs()), 3)
+        self.assertEqual(set(store.tags()) & {"tiny/env:1", "tiny/app:1", "tiny/app:2", "tiny/alone:1"}, {"tiny/app:1"})
+        self.assertEqual(len(store.configs()), 9)
         self.assertEqual(store.containers(), {})
         report = self.migrate(source, "--to", target, "-s", "overlay2")       # and the rest later
         self.assertEqual({i["status"] for i in report["images"]}, {"exists", "migrated"})
@@ -249,6 +249,21 @@ class Synthetic(Migration):
                 config.pop("Driver")
         self.assertEqual(answers[0], answers[1])
         self.assertEqual(answers[0], answers[2])
+
+    def test_links_come_out_of_the_graph_of_names(self):
+        source, target = self.path("source"), self.path("target")
+        os.mkdir(source)
+        tree = trees.small(source)
+        tree.container("db", tree.repositories["other"]["1"], ["/db"])
+        os.unlink(source + "/linkgraph.db")
+        tree.finish(links=[("web", "mysql", "db")])
+        self.migrate(source, "--to", target, "-s", "overlay2")
+        links = {}
+        for name, container in tree.names.items():
+            with open(f"{target}/containers/{container}/hostconfig.json") as config:
+                links[name] = json.load(config)["Links"]
+        self.assertEqual(links["web"], ["/db:mysql"])
+        self.assertFalse(links["db"])
 
     def test_an_empty_layer_is_the_empty_tar(self):
         source, target = self.path("source"), self.path("target")

@@ -17,7 +17,7 @@ def everything(root, driver, version):
     """Images with a program to run and every odd thing; containers created, stopped, changed; a dangling and an empty image."""
     tree = lt.LegacyTree(root, driver, version)
     base = tree.image([
-        lt.directory("bin"), lt.file("bin/busybox", busybox(), mode=0o755), lt.hardlink("bin/sh", "bin/busybox"),
+        lt.directory("bin"), lt.file("bin/busybox", busybox(), mode=0o755), lt.hardlink("bin/sh", "bin/busybox", mode=0o755),
         lt.symlink("bin/ls", "busybox"), lt.directory("etc"), lt.file("etc/passwd", b"root:x:0:0::/:/bin/sh\n"),
         lt.directory("tmp", mode=0o1777), lt.directory("data"), lt.file("data/gone", b"deleted later\n"),
         lt.directory("data/full"), lt.file("data/full/a", b"a"), lt.file("data/full/b", b"b"),
@@ -45,7 +45,7 @@ def everything(root, driver, version):
     tree.container("stopped", replaced, ["/bin/busybox", "cat", "/data/swap", "/written"],
                    [lt.file("written", b"by the container\n"), lt.whiteout("data/full/b")])
     tree.container("created", empty, ["/bin/busybox", "echo", "first start"])
-    return tree.finish(links=[("stopped", "other", "created")])
+    return tree.finish()
 
 
 def small(root, driver="vfs", version="1.9.1", layers=4):
