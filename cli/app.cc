@@ -91,10 +91,15 @@ static std::unique_ptr<CLI::App> make_program() {
   return program;
 }
 
-// The command line of `subcommand`, or of the program while no command was named.
 static std::string help_hint(const CLI::App& program) {
   const auto chosen = program.get_subcommands();
   return "'cairn " + (chosen.empty() ? "" : chosen.front()->get_name() + " ") + "--help' explains it";
+}
+
+static std::string mistake(const CLI::App& program, const CLI::ParseError& error) {
+  const auto unknown = program.remaining();
+  if (!program.get_subcommands().empty() || unknown.empty()) return printable(error.what());
+  return "there is no command '" + printable(unknown.front()) + "'";
 }
 
 static Exit parse_and_run(int argc, const char* const* argv) {
@@ -113,7 +118,7 @@ static Exit parse_and_run(int argc, const char* const* argv) {
     print(text.str());
     return Exit::done;
   } catch (const CLI::ParseError& e) {
-    throw UserError(Errc::invalid, "reading the command line: " + printable(e.what()) + "; " + help_hint(*program));
+    throw UserError(Errc::invalid, "reading the command line: " + mistake(*program, e) + "; " + help_hint(*program));
   }
   check_globals(globals, given);
   const CLI::App* chosen = program->get_subcommands().front();

@@ -33,8 +33,9 @@ void add_below(const TreeNode& node, const std::string& path, int depth, std::ve
     throw Error(Errc::unsupported, "copying '" + printable(path) + "': directories are nested too deeply");
   check_interrupt();
   for (const auto& child : node.children()) {
-    into.push_back({ChangeKind::added, path + "/" + child.name()});
-    if (child.is_dir()) add_below(child, into.back().path, depth + 1, into);
+    const std::string name = path + "/" + child.name();
+    into.push_back({ChangeKind::added, name});
+    if (child.is_dir()) add_below(child, name, depth + 1, into);
   }
 }
 

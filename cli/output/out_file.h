@@ -11,7 +11,7 @@
 
 namespace cairn {
 
-// `path` "" or "-" is stdout; a terminal is refused (Errc::invalid), as nobody wants a tar on one. A device or fifo is
+// `path` "" or "-" is stdout; a terminal is refused (UserError), as nobody wants a tar on one. A device or fifo is
 // written directly. The destructor removes what was not committed.
 class OutFile : public ByteSink {
  public:

@@ -34,7 +34,7 @@ INSTANTIATE_TEST_SUITE_P(
                     ChoiceCase{"best_for_a_new_root", "", "", {}, "best"}),
     [](const auto& test) { return std::string(test.param.name); });
 
-TEST(ChooseDriver, ListsSeveralWithTheirImageCounts) {
+TEST(ChooseNoDriver, ListsSeveralWithTheirImageCounts) {
   for (const char* environment : {"", "aufs"}) {
     try {
       choose_driver("", environment, {kFull, kOther, kEmpty}, [] { return ""; });

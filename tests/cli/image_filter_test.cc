@@ -70,20 +70,20 @@ INSTANTIATE_TEST_SUITE_P(
                     FilterCase{"keys_narrow", {"reference=*/*", "before=app"}, {"old"}}),
     [](const auto& test) { return std::string(test.param.name); });
 
-TEST(Filters, ReferencesLeaveOnlyTheNamesThatMatch) {
+TEST(ImageFilter, ReferencesLeaveOnlyTheNamesThatMatch) {
   const ImageFilter filter({"reference=host:5000/*"}, {});
   CatalogImage one = images()[0];
   ASSERT_TRUE(filter.accepts(one, labels));
   EXPECT_THAT(one.tags, testing::ElementsAre("host:5000/app:2"));
 }
 
-TEST(Filters, RefuseUnknownKeysAndValues) {
+TEST(ImageFilter, RefuseUnknownKeysAndValues) {
   for (const char* bad : {"color=red", "dangling", "dangling=maybe", "=x", ""}) {
     EXPECT_THROW(ImageFilter({bad}, {}), UserError) << bad;
   }
 }
 
-TEST(Filters, PassOnThatANamedImageIsUnknown) {
+TEST(ImageFilter, PassOnThatANamedImageIsUnknown) {
   const auto unknown = [](const std::string&) -> Instant { throw UserError(Errc::not_found, "no"); };
   EXPECT_THROW(ImageFilter({"before=ghost"}, unknown), UserError);
 }

@@ -13,8 +13,8 @@ struct Finished {
 };
 
 struct Running {
-  std::string input;
-  std::map<std::string, std::string> environment;
+  std::string input = {};
+  std::map<std::string, std::string> environment = {};
   bool as_nobody = false;
   bool close_output = false;     // nobody reads standard output
   bool terminal_output = false;  // standard output is a terminal

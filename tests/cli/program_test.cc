@@ -108,7 +108,7 @@ TEST_F(Program, GlobalFlagsGoBeforeAndAfterTheCommand) {
 
 TEST_F(Program, CommandsMayBeNamesOfImages) {
   EXPECT_EQ(good({"--root", legacy(), "images", "-q", "ps"}), "");
-  EXPECT_THAT(bad(2, {"--root", legacy(), "inspect", "--type", "image", "ls"}).substr(0, 60), HasSubstr("'ls'"));
+  EXPECT_THAT(bad(2, {"--root", legacy(), "changes", "ls"}), HasSubstr("'ls'"));
 }
 
 TEST_F(Program, MissingRootIsTheUsersMistake) {
@@ -210,7 +210,7 @@ TEST_F(Program, ObjectsAreFoundByNameIdAndPrefix) {
 
 TEST_F(Program, LsAndCatReadWithoutMounting) {
   for (const auto& root : {legacy(), current()}) {
-    EXPECT_EQ(good({"--root", root, "ls", "tiny/base:1.0"}), "app\nbin\ndata\netc\nsrv\n");
+    EXPECT_EQ(good({"--root", root, "ls", "tiny/base:1.0"}), "bin\ndata\netc\nsrv\n");
     EXPECT_EQ(good({"--root", root, "ls", "web:/srv/opaque"}), "high\n");
     EXPECT_THAT(good({"--root", root, "ls", "-l", "tiny/base:1.0:/etc/passwd"}),
                 testing::MatchesRegex("-rw.* /etc/passwd\n"));

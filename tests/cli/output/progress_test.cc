@@ -11,7 +11,7 @@ namespace cairn {
 
 TEST(ProgressLine, ShowsBytesItemsRateAndEta) {
   EXPECT_EQ(progress_line({50'000'000, 100'000'000, 3, 12, 5}, 80),
-            "[====================>                   ]  50MB/100MB   3/12   10MB/s   ETA 5s");
+            "[===================>                   ]  50MB/100MB   3/12   10MB/s   ETA 5s");
 }
 
 TEST(ProgressLine, NeverExceedsTheWidth) {

@@ -22,6 +22,6 @@ INSTANTIATE_TEST_SUITE_P(
                     SizeCase{"negative_of_an_old_engine", -1234, "-1.23kB"}, SizeCase{"largest", INT64_MAX, "9.22EB"}),
     [](const auto& test) { return std::string(test.param.name); });
 
-TEST(HumanSize, OfUnsignedNumbersBeyondSigned) { EXPECT_EQ(human_size(UINT64_MAX), "18.4EB"); }
+TEST(HumanSizeUnsigned, OfUnsignedNumbersBeyondSigned) { EXPECT_EQ(human_size(UINT64_MAX), "18.4EB"); }
 
 }  // namespace cairn
