@@ -130,14 +130,21 @@ class Run {
     });
   }
 
+  // An image whose parent failed, or is not there or not before it (a circle), fails too.
+  void fail_with_parent(const LegacyImage& image, size_t i) {
+    if (!image.parent || report_.images[i].status == "failed") return;
+    const auto parent = index_.find(*image.parent);
+    if (parent == index_.end() || report_.images[parent->second].status == "failed")
+      fail(i, "its parent " + *image.parent + " could not be migrated");
+  }
+
   // ChainIDs, and whose directory stands for each: the first in Docker's order.
   void assign_chains() {
     for (size_t i = 0; i < selection_.images.size(); ++i) {
       const LegacyImage& image = *selection_.images[i];
       index_[image.id] = i;
       MigratedLayer& layer = report_.layers[i];
-      if (image.parent && report_.layers[index_.at(*image.parent)].status == "failed" && layer.status != "failed")
-        fail(i, "its parent " + *image.parent + " could not be migrated");
+      fail_with_parent(image, i);
       chains_.emplace_back();
       if (layer.status == "failed" || !hashed_[i]) continue;
       const auto parent = image.parent ? chains_[index_.at(*image.parent)] : std::nullopt;
@@ -183,9 +190,7 @@ class Run {
     std::vector<std::vector<std::string>> history(chains_.size());
     for (size_t i = 0; i < chains_.size(); ++i) {
       const LegacyImage& image = *selection_.images[i];
-      if (image.parent && report_.images[index_.at(*image.parent)].status == "failed" &&
-          report_.images[i].status != "failed")
-        fail(i, "its parent " + *image.parent + " could not be migrated");
+      fail_with_parent(image, i);
       if (report_.images[i].status == "failed") continue;
       try {
         if (image.parent) diffs[i] = diffs[index_.at(*image.parent)], history[i] = history[index_.at(*image.parent)];

@@ -572,6 +572,19 @@ TEST_P(LoadTar, ACutArchiveIsDamaged) {
   }
 }
 
+class LoadStream : public Load {};
+INSTANTIATE_TEST_SUITE_P(From, LoadStream, testing::Values(Packing::gzip, Packing::pipe), packing_name);
+
+TEST_P(LoadStream, ACutCompressedArchiveIsDamaged) {
+  const auto whole = gzip(tar_of(docker_archive({image_of({kA, kB}, {"x:1"})})));
+  for (size_t length = 20; length < whole.size(); length += whole.size() / 7) {
+    write_file(dir_ / "cut", whole.substr(0, length));
+    EXPECT_THROW(load(open_load_input(dir_ / "cut")), Error) << length << " of " << whole.size();
+    EXPECT_EQ(metadata_->images().list().size(), 0u);
+    expect_no_leftovers();
+  }
+}
+
 TEST_P(LoadTar, SparseMembersAreReadToo) {
   const auto image = image_of({kA}, {"x:1"});
   auto members = docker_archive({image});
@@ -588,9 +601,6 @@ TEST_P(LoadTar, SparseMembersAreReadToo) {
                                       std::to_string(kA.size() - hole - length)}};
   EXPECT_THAT(load(members).lines(), ElementsAre("Loaded image: x:1"));
 }
-
-class LoadStream : public Load {};
-INSTANTIATE_TEST_SUITE_P(From, LoadStream, testing::Values(Packing::gzip, Packing::pipe), packing_name);
 
 TEST_P(LoadStream, FilesThatAreNoPartOfAnImageAreIgnored) {
   auto members = docker_archive({image_of({kA}, {"x:1"})});
