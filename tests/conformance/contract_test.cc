@@ -162,6 +162,19 @@ TEST_P(DriverConformance, AnImpliedDirectoryThatReplacesALinkTakesNothingFromWhe
   EXPECT_EQ(tree.find("real/sub")->children().size(), 0u);
 }
 
+TEST_P(DriverConformance, AnImpliedDirectoryBelowAnOpaqueOneHasNothingOfTheParents) {
+  const LayerId base = apply(std::nullopt, TarBuilder().dir("d").dir("d/sub", 0700).str());
+  for (const char* opaque : {"d", "."}) {
+    const LayerId child = fresh_id();
+    const auto target = driver().begin(child);
+    mkdir_at(target->root_fd(), "d", 0755);
+    mkdir_at(target->root_fd(), "d/sub", 0755);
+    target->make_opaque(open_dir_at(target->root_fd(), opaque).get());
+    target->finish(base, {"d/sub"});
+    EXPECT_EQ(driver().tree(child).find("d/sub")->st().st_mode & 07777, 0755u) << opaque;
+  }
+}
+
 TEST_P(DriverConformance, AnOpaqueRootHidesAllThatParentsHave) {
   const LayerId base = apply(std::nullopt, TarBuilder().file("a").dir("d").file("d/old").dir("gone/deep").str());
   const LayerId child = apply(base, TarBuilder().file(".wh..wh..opq").dir("d").file("d/new").file("b").str());

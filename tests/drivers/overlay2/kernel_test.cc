@@ -185,9 +185,9 @@ TEST_F(Overlay2OnKernel, ALayerIsMountedForWritingOnce) {
   fill(one, std::nullopt, write_base);
   driver_->create(two, one);
   driver_->mount(two, Access::read_write, target_);
-  const TempDir other;
+  fs::create_directory(root_ / "other");
   try {
-    driver_->mount(two, Access::read_write, other.path());
+    driver_->mount(two, Access::read_write, root_ / "other");
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), Errc::in_use);

@@ -126,6 +126,26 @@ TEST_F(Overlay2, RemovingADamagedLayerNeverTakesTheLinksOfOthers) {
   EXPECT_EQ(std::distance(fs::directory_iterator(at("l")), fs::directory_iterator()), 2);  // top's own went, too
 }
 
+TEST_F(Overlay2, RemovingTakesWhatAnEarlierRemovalLeftAsWell) {
+  const std::string name = link("top");
+  fs::create_directories(at(".cairn-top/diff/old"));
+  driver_->remove(top_);
+  EXPECT_EQ(driver_->list(), (std::vector{base_, mid_}));
+  EXPECT_EQ(kind(at(".cairn-top")), "absent");
+  EXPECT_EQ(kind(at("l/" + name)), "absent");
+}
+
+TEST_F(Overlay2, AWhiteoutInASetGroupIdDirectoryIsRoots) {
+  const auto target = driver_->begin(LayerId("gid"));
+  mkdir_at(target->root_fd(), "d", 02775);
+  ASSERT_EQ(::fchownat(target->root_fd(), "d", 0, 50, 0), 0);
+  ASSERT_EQ(::fchmodat(target->root_fd(), "d", 02775, 0), 0);
+  target->hide(open_dir_at(target->root_fd(), "d").get(), "gone");
+  struct stat st;
+  ASSERT_EQ(::fstatat(target->root_fd(), "d/gone", &st, AT_SYMLINK_NOFOLLOW), 0);
+  EXPECT_EQ(st.st_gid, 0u);
+}
+
 TEST_F(Overlay2, ItsOwnNamesAreNoLayers) {
   for (const char* name : {"l", "backingFsBlockDev"}) {
     EXPECT_THROW(driver_->remove(LayerId(name)), Error) << name;
