@@ -131,7 +131,7 @@ class LayerApplier {
 
   template <typename Create>
   int create(const LayerDir& dir, const std::string& name, Create&& make);
-  std::optional<struct stat> remove(const LayerDir& dir, const std::string& name);
+  void remove(const LayerDir& dir, const std::string& name);
   bool settle(const std::string& path);
   bool gone(const std::string& path) const;
   void note_implied(const std::string& path);
@@ -190,7 +190,7 @@ void LayerApplier::unpack(const TarEntry& entry) {
 }
 
 // Removes what this layer has at `name`, with all that was still to be done about it.
-std::optional<struct stat> LayerApplier::remove(const LayerDir& dir, const std::string& name) {
+void LayerApplier::remove(const LayerDir& dir, const std::string& name) {
   const std::string path = dir.child(name);
   const auto st = stat_at(dir.fd.get(), name);
   if (st && (S_ISDIR(st->st_mode) || S_ISLNK(st->st_mode))) {
@@ -201,7 +201,6 @@ std::optional<struct stat> LayerApplier::remove(const LayerDir& dir, const std::
     throw_errno("removing what the layer had there");
   }
   notes_.erase(path);
-  return st;
 }
 
 // An entry takes the place of what was noted for its path. True if the parents' entry of that path is gone already.

@@ -1,8 +1,6 @@
 // What differs between two trees, and the layer tar that says so.
 #pragma once
 
-#include <functional>
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
