@@ -35,6 +35,8 @@ class Store:
         folder = os.path.join(self.image, "imagedb/content/sha256")
         found = {}
         for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            if len(name) != 64:          # engines skip what is no hash; problems() tells
+                continue
             with open(os.path.join(folder, name), "rb") as f:
                 data = f.read()
             assert hashlib.sha256(data).hexdigest() == name, f"imagedb holds other bytes than {name} says"
