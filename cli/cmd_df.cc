@@ -23,7 +23,7 @@ Row row_of(const std::string& type, const Total& total) {
           fmt::format("{} ({}%)", human_size(total.reclaimable), percent)};
 }
 
-std::string image_table(const Usage& usage) {
+std::string image_table(const StoreUsage& usage) {
   const std::time_t now = std::time(nullptr);
   std::vector<Row> rows{
       {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"}};
@@ -35,7 +35,7 @@ std::string image_table(const Usage& usage) {
   return format_table(rows);
 }
 
-std::string container_table(const Usage& usage) {
+std::string container_table(const StoreUsage& usage) {
   std::vector<Row> rows{{"CONTAINER ID", "IMAGE", "SIZE", "STATUS", "NAMES"}};
   for (const auto& one : usage.containers)
     rows.push_back({short_id(one.container.id), printable(short_id(one.container.image_name)), human_size(one.size),
@@ -47,7 +47,7 @@ Json json_of(const Total& total) {
   return {{"total", total.count}, {"active", total.active}, {"size", total.size}, {"reclaimable", total.reclaimable}};
 }
 
-Json document(const Usage& usage) {
+Json document(const StoreUsage& usage) {
   Json images = json_of(usage.all_images), containers = json_of(usage.all_containers);
   images["list"] = Json::array();
   containers["list"] = Json::array();
@@ -67,7 +67,7 @@ Json document(const Usage& usage) {
 Exit run(bool verbose, const Globals& globals) {
   const Store store = open_to_read(globals);
   const Objects objects(store);
-  Usage usage = measure(store, objects, globals.jobs);
+  StoreUsage usage = measure(store, objects, globals.jobs);
   std::stable_sort(usage.images.begin(), usage.images.end(), [](const ImageUsage& a, const ImageUsage& b) {
     return parse_time(a.image.created).value_or(Instant{}) > parse_time(b.image.created).value_or(Instant{});
   });

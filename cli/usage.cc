@@ -14,7 +14,7 @@ class Meter {
     for (const auto& record : store.metadata->layers().list()) records_.emplace(record.chain, record);
     measure_layers(jobs);
   }
-  Usage run();
+  StoreUsage run();
 
  private:
   void measure_layers(unsigned jobs);
@@ -23,9 +23,9 @@ class Meter {
     const auto found = sizes_.find(id);
     return found == sizes_.end() ? 0 : found->second;
   }
-  void add_images(Usage& usage);
-  void add_containers(Usage& usage);
-  void add_others(Usage& usage) const;
+  void add_images(StoreUsage& usage);
+  void add_containers(StoreUsage& usage);
+  void add_others(StoreUsage& usage) const;
 
   const Store& store_;
   const Objects& objects_;
@@ -59,7 +59,7 @@ std::vector<LayerId> Meter::layers_of(const CatalogImage& image) const {
   return out;
 }
 
-void Meter::add_images(Usage& usage) {
+void Meter::add_images(StoreUsage& usage) {
   std::map<LayerId, uint64_t> users;
   std::set<LayerId> active;
   std::vector<std::vector<LayerId>> layers;
@@ -86,7 +86,7 @@ void Meter::add_images(Usage& usage) {
   }
 }
 
-void Meter::add_containers(Usage& usage) {
+void Meter::add_containers(StoreUsage& usage) {
   for (const auto& container : objects_.containers()) {
     ContainerUsage one{container};
     for (const auto& layer : {container.layer, container.init})
@@ -101,7 +101,7 @@ void Meter::add_containers(Usage& usage) {
   }
 }
 
-void Meter::add_others(Usage& usage) const {
+void Meter::add_others(StoreUsage& usage) const {
   const bool builder = exists_at(store_.root_fd.get(), "buildkit");
   std::set<LayerId> registered;
   for (const auto& [chain, record] : records_) registered.insert(record.cache_id);
@@ -116,8 +116,8 @@ void Meter::add_others(Usage& usage) const {
   }
 }
 
-Usage Meter::run() {
-  Usage usage;
+StoreUsage Meter::run() {
+  StoreUsage usage;
   add_images(usage);
   add_containers(usage);
   add_others(usage);
@@ -126,6 +126,6 @@ Usage Meter::run() {
 
 }  // namespace
 
-Usage measure(const Store& store, const Objects& objects, unsigned jobs) { return Meter(store, objects, jobs).run(); }
+StoreUsage measure(const Store& store, const Objects& objects, unsigned jobs) { return Meter(store, objects, jobs).run(); }
 
 }  // namespace cairn

@@ -22,7 +22,7 @@ struct ContainerUsage {
 struct Total {
   uint64_t count = 0, active = 0, size = 0, reclaimable = 0;
 };
-struct Usage {
+struct StoreUsage {
   std::vector<ImageUsage> images;
   std::vector<ContainerUsage> containers;
   // Active images have containers; reclaimable is what goes when all others go. Active containers run. Other layers
@@ -31,6 +31,6 @@ struct Usage {
   Total all_images, all_containers, other_layers;
 };
 
-Usage measure(const Store& store, const Objects& objects, unsigned jobs);
+StoreUsage measure(const Store& store, const Objects& objects, unsigned jobs);
 
 }  // namespace cairn
