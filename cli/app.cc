@@ -98,7 +98,9 @@ static std::string help_hint(const CLI::App& program) {
 
 static std::string mistake(const CLI::App& program, const CLI::ParseError& error) {
   const auto unknown = program.remaining();
-  if (!program.get_subcommands().empty() || unknown.empty()) return printable(error.what());
+  const bool no_command = program.get_subcommands().empty();
+  if (no_command && unknown.empty() && error.get_name() == "RequiredError") return "no command is given";
+  if (!no_command || unknown.empty()) return printable(error.what());
   return "there is no command '" + printable(unknown.front()) + "'";
 }
 

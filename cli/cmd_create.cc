@@ -15,6 +15,8 @@ Exit run(const Flags& flags, const Globals& globals) {
   const auto progress = make_progress(ProgressStyle::none);
   const Store store = open_to_write(globals, *progress, IfAbsent::refuse);
   const Subject image = Objects(store).find(flags.reference, {true, false, true});
+  if (image.layer && !image.chain)
+    throw UserError(Errc::invalid, "creating a layer on " + image.label + ": no registered layer has that name");
   const auto made =
       as_named_by_user([&] { return layers_of(store, globals, *progress).create_container(flags.name, image.chain); });
   if (globals.json)

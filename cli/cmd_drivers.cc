@@ -2,6 +2,7 @@
 #include "cli/output/json.h"
 #include "cli/output/table.h"
 #include "cli/output/terminal.h"
+#include "cli/privilege.h"
 #include "cli/wiring.h"
 
 namespace cairn {
@@ -10,6 +11,7 @@ static bool usable(const DriverStatus& status) { return status.readable && statu
 static std::string yes_or_no(bool yes) { return yes ? "yes" : "no"; }
 
 static Exit run_drivers(const Globals& globals) {
+  require_readable(globals.root);
   const auto reports = probe_drivers(globals);
   Json document = Json::array();
   std::vector<Row> rows{{"DRIVER", "USABLE", "READ", "WRITE", "MOUNT", "IMAGES", "WHY NOT"}};

@@ -5,8 +5,11 @@
 namespace cairn {
 
 Exit report(const Error& error) {
+  if (error.code() == Errc::interrupted) {
+    complain("interrupted");  // by the user, who knows where; not a failure to explain
+    return Exit::interrupted;
+  }
   complain(error.what());
-  if (error.code() == Errc::interrupted) return Exit::interrupted;
   return dynamic_cast<const UserError*>(&error) != nullptr ? Exit::usage : Exit::failed;
 }
 

@@ -141,6 +141,8 @@ std::vector<Subject> Objects::by_prefix(const std::string& name, Wanted wanted) 
 }
 
 Subject Objects::find(const std::string& name, Wanted wanted) const {
+  if (name.empty() || name == "/")
+    throw UserError(Errc::invalid, "finding the " + wanted.words() + " '': the name is empty");
   if (auto subject = exact(name, wanted)) return *std::move(subject);
   auto found = by_prefix(name, wanted);
   const std::string looking = "finding the " + wanted.words() + " '" + printable(name) + "'";

@@ -126,6 +126,8 @@ StoreUsage Meter::run() {
 
 }  // namespace
 
-StoreUsage measure(const Store& store, const Objects& objects, unsigned jobs) { return Meter(store, objects, jobs).run(); }
+StoreUsage measure(const Store& store, const Objects& objects, unsigned jobs) {
+  return Meter(store, objects, jobs).run();
+}
 
 }  // namespace cairn

@@ -92,15 +92,9 @@ class BarProgress : public Progress {
 
   void state(const std::string& item, const std::string& state) override {
     const std::lock_guard lock(mutex_);
-    const auto found = std::find_if(active_.begin(), active_.end(), [&](const auto& one) { return one.first == item; });
-    if (state == "done" || state == "exists" || state == "failed") {
-      if (found != active_.end()) active_.erase(found);
-      if (state == "failed") kept_ += "cairn: " + printable(item) + ": failed\n";
-    } else if (found != active_.end()) {
-      found->second = state;
-    } else {
-      active_.emplace_back(item, state);
-    }
+    std::erase_if(active_, [&](const auto& one) { return one.first == item; });
+    if (state == "failed") kept_ += "cairn: " + printable(item) + ": failed\n";
+    if (state != "done" && state != "exists" && state != "failed") active_.emplace_back(item, state);
   }
   void total(uint64_t bytes, uint64_t items) override {
     const std::lock_guard lock(mutex_);
@@ -132,12 +126,11 @@ class BarProgress : public Progress {
     const unsigned width = std::max(20u, terminal_width(STDERR_FILENO)) - 1;
     totals_.seconds = std::chrono::duration<double>(Clock::now() - started_).count();
     std::string out = wipe();
-    for (size_t i = 0; i < std::min(active_.size(), most_lines); ++i, ++drawn_)
+    const size_t hidden = active_.size() - std::min(active_.size(), most_lines);
+    if (hidden > 0) out += fmt::format("{} more\n", hidden);
+    for (size_t i = hidden; i < active_.size(); ++i)
       out += ellipsis(printable(active_[i].first) + ": " + printable(active_[i].second), width) + "\n";
-    if (active_.size() > most_lines) {
-      out += fmt::format("and {} more\n", active_.size() - most_lines);
-      ++drawn_;
-    }
+    drawn_ += active_.size() - hidden + (hidden > 0 ? 1 : 0);
     out += progress_line(totals_, width) + "\n";
     ++drawn_;
     show(out);
@@ -156,7 +149,7 @@ class BarProgress : public Progress {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopped_ = false;
-  std::vector<std::pair<std::string, std::string>> active_;  // in the order they began
+  std::vector<std::pair<std::string, std::string>> active_;  // the latest change last
   std::string kept_;                                         // lines that stay, not written yet
   Totals totals_;
   size_t drawn_ = 0;

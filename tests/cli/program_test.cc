@@ -347,6 +347,8 @@ TEST_F(Program, CreateMakesAContainerThatRmRemoves) {
   EXPECT_EQ(good({"--root", root, "changes", "work"}), "");
   bad(1, {"--root", root, "create", "tiny/app:1", "--name", "work"});
   bad(2, {"--root", root, "create", "no/such"});
+  bad(2, {"--root", root, "create", "tiny/app:1", "--name", "../../escape"});
+  bad(2, {"--root", root, "rm", ""});
   const Finished removed = run_cairn_program({"--root", root, "rm", "work", "ghost"});
   EXPECT_EQ(removed.status, 4);
   EXPECT_EQ(removed.out, "work\n");
