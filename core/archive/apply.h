@@ -12,7 +12,7 @@
 
 namespace cairn {
 
-// A hard link whose target no entry of this layer made: LayerStore resolves it against the parents.
+// A hard link whose target no entry of this layer made: link_parents_files() makes it when the parents are known.
 struct DeferredLink {
   std::string name, target;  // cleaned paths
 };
@@ -26,6 +26,11 @@ struct Applied {
 
 // Reads `tar` to its end. Errors name the entry. On an error the target is left as it is, for its owner to discard.
 Applied apply_tar(TarReader& tar, DiffTarget& target);
+
+// Makes the links that apply_tar() reported: a parent's file is copied up, as writing to it would, and linked in the
+// layer. Directories keep their times. `below`: what the parents show, empty without any. Errc::invalid where neither
+// has the file.
+void link_parents_files(const Tree& below, const std::vector<DeferredLink>& links, DiffTarget& target);
 
 enum class Links {
   none,  // copy: reflink where the file system can, else copy_file_range, else read and write

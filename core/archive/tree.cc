@@ -23,7 +23,8 @@ struct TreeNode::Data {
   std::vector<uint16_t> places;               // indices into parent->dirs that have it, uppermost first
   std::optional<LowerLookup::File> data;      // overlay metacopy: where the content is
   bool metacopy = false;
-  mutable std::atomic<std::weak_ptr<const BranchStack>> opened;
+  mutable std::mutex opening;
+  mutable std::weak_ptr<const BranchStack> opened;  // guarded by `opening`
   std::shared_ptr<const BranchStack> root_stack;
 
   const BranchDir& place(size_t i) const { return parent->dirs[places[i]]; }
@@ -166,7 +167,8 @@ std::string proc_path(const TreeNode::Data& node) {
 // Opens the branches' directories, down to an opaque one.
 std::shared_ptr<const BranchStack> TreeNode::Data::stack() const {
   if (root_stack) return root_stack;
-  if (auto alive = opened.load().lock()) return alive;
+  const std::lock_guard lock(opening);
+  if (auto alive = opened.lock()) return alive;
   auto out = std::make_shared<BranchStack>();
   out->roots = parent->roots;
   for (size_t i = 0; i < places.size(); ++i) {
@@ -181,7 +183,7 @@ std::shared_ptr<const BranchStack> TreeNode::Data::stack() const {
     while (auto lower = lookup.next_dir()) out->dirs.push_back(std::move(*lower));
     break;
   }
-  opened.store(out);
+  opened = out;
   return out;
 }
 

@@ -1,16 +1,12 @@
 #include "core/layer/layer_store.h"
 
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <numeric>
 #include <set>
 
-#include "core/archive/changes.h"
 #include "core/archive/compression.h"
 #include "core/archive/tar_split.h"
 #include "core/layer/store_lock.h"
@@ -121,54 +117,6 @@ StagedLayer LayerStore::stage(std::unique_ptr<ByteSource> bytes, const std::opti
       });
 }
 
-// Opens the directory `path` below `root_fd`; links on the way stay inside it.
-static Fd open_inside(int root_fd, const std::string& path) {
-  open_how how{};
-  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  const long fd = ::syscall(SYS_openat2, root_fd, path.c_str(), &how, sizeof how);
-  if (fd < 0) throw_errno("opening '" + printable(path) + "' in the layer");
-  return Fd(static_cast<int>(fd));
-}
-
-static std::string folder_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
-
-// Directories above `path` that the layer does not have yet, outermost first, as changes.
-static std::vector<Change> missing_parents(int root_fd, const std::string& path) {
-  std::vector<Change> out;
-  for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
-    if (!exists_at(root_fd, path.substr(0, slash))) out.push_back({ChangeKind::modified, "/" + path.substr(0, slash)});
-  return out;
-}
-
-// Hard links whose target is a parent's file: the file is copied up, as writing to it would, and linked here.
-void LayerStore::link_to_parents(StagedLayer& layer, const std::optional<LayerId>& parent) {
-  if (layer.applied.links.empty()) return;
-  const Tree below = parent ? driver_.tree(*parent) : Tree();
-  const int root = layer.target->root_fd();
-  for (const auto& link : layer.applied.links) {
-    while_doing([&] { return "linking '" + printable(link.name) + "' to '" + printable(link.target) + "'"; },
-                [&] {
-                  if (!exists_at(root, link.target)) {
-                    const auto node = below.empty() ? std::nullopt : below.find(link.target);
-                    if (!node || node->is_dir())
-                      throw Error(Errc::invalid, "neither this layer nor its parents have the target as a file");
-                    auto changes = missing_parents(root, link.target);
-                    changes.push_back({ChangeKind::modified, "/" + link.target});
-                    apply_tree(below, changes, *layer.target, Links::none, Root::leave);
-                  }
-                  const Fd from = open_inside(root, folder_of(link.target)),
-                           to = open_inside(root, folder_of(link.name));
-                  const auto base = [](const std::string& path) { return path.substr(path.rfind('/') + 1); };
-                  if (::linkat(from.get(), base(link.target).c_str(), to.get(), base(link.name).c_str(), 0) != 0)
-                    throw_errno("making the link");
-                });
-  }
-}
-
 void LayerStore::sync() {
   sync_file_system(driver_.home_fd());
   struct stat a, b;
@@ -199,7 +147,8 @@ std::vector<LayerRecord> LayerStore::publish(const std::optional<ChainId>& base,
       chain = chain_id(chain, layer.diff);
       auto known = find_whole(metadata_.layers(), *chain);
       if (!known) {
-        link_to_parents(layer, parent);
+        if (!layer.applied.links.empty())
+          link_parents_files(parent ? driver_.tree(*parent) : Tree(), layer.applied.links, *layer.target);
         layer.target->finish(parent, layer.applied.implied_dirs);
         fresh.push_back(&layer);
         known = LayerRecord{*chain, layer.diff, below, layer.cache_id,

@@ -75,7 +75,6 @@ class LayerStore {
  private:
   size_t skip_known(const std::optional<ChainId>& base, const std::vector<LayerSource>& sources,
                     std::vector<LayerRecord>& records);
-  void link_to_parents(StagedLayer& layer, const std::optional<LayerId>& parent);
 
   Driver& driver_;
   MetadataStore& metadata_;

@@ -144,6 +144,27 @@ TEST_P(Layers, AHardLinkToAParentsFileSharesItsContent) {
   EXPECT_EQ(tree.find("usr/bin/alias")->st().st_ino, tree.find("usr/bin/tool")->st().st_ino);
 }
 
+TEST_P(Layers, ADirectoryThatGetsAHardLinkKeepsItsTimes) {
+  const auto records =
+      store().register_layers({}, {source(tar_of({{"bin/tool", "program"}})),
+                                   source(tar_of({{"bin/", "", "", TarType::directory},
+                                                  {"sbin/", "", "", TarType::directory},
+                                                  {"sbin/alias", "", "bin/tool", TarType::hard_link}}))});
+  const auto tree = driver_->tree(records[1].cache_id);
+  EXPECT_EQ(tree.find("bin")->st().st_mtim.tv_sec, 0);
+  EXPECT_EQ(tree.find("sbin")->st().st_mtim.tv_sec, 0);
+}
+
+TEST_P(Layers, AHardLinkToAParentsFileDoesNotFollowLinksMadeLater) {
+  const test::TempDir outside;
+  test::write_file(outside.path() / "tool", "victim");
+  const LayerSource base = source(tar_of({{"bin/tool", "program"}}));
+  const LayerSource crossing = source(
+      tar_of({{"alias", "", "bin/tool", TarType::hard_link}, {"bin", "", outside.path().string(), TarType::symlink}}));
+  EXPECT_THROW(store().register_layers({}, {base, crossing}), Error);
+  expect_no_leftover(0);
+}
+
 TEST_P(Layers, AHardLinkToNothingIsAnError) {
   EXPECT_THROW(store().register_layers({}, {source(tar_of({{"a", "", "nowhere", TarType::hard_link}}))}), Error);
   expect_no_leftover(0);
