@@ -99,6 +99,7 @@ std::vector<HeldDriver> held_drivers(const std::filesystem::path& root, int root
   for (const auto& name : legacy_drivers(root))
     if (held[name].empty()) held[name] = graph_of_driver(root, name);
   std::vector<HeldDriver> out;
+  out.reserve(held.size());
   for (const auto& [name, driver] : held) out.push_back(driver);
   return out;
 }

@@ -401,10 +401,12 @@ void LayerApplier::link_parents_file(const std::string& target, const LayerDir& 
 
 // Whiteouts first, since they touch directories, whose times come last.
 void LayerApplier::finish() {
-  for (const auto& [path, note] : notes_) {
-    if (!note.hidden && !note.opaque) continue;
-    while_doing([&] { return "hiding what parents have at '" + printable(path) + "'"; },
-                [&, &at = path, &what = note] {
+  for (const auto& noted : notes_) {
+    const std::string& at = noted.first;
+    const Note& what = noted.second;
+    if (!what.hidden && !what.opaque) continue;
+    while_doing([&] { return "hiding what parents have at '" + printable(at) + "'"; },
+                [&] {
                   const auto dir = dirs_.open_existing(what.hidden ? folder_of(at) : at);
                   if (!dir) throw Error(Errc::io, "its directory has vanished");
                   what.hidden ? target_.hide(dir->fd.get(), base_of(at)) : target_.make_opaque(dir->fd.get());

@@ -101,6 +101,7 @@ void ImageLoader::load_path(const V1Archive& archive, const std::vector<std::str
     throw Error(Errc::unsupported,
                 "counting the layers: there are more than the " + std::to_string(kMaxLayers) + " engines take");
   std::vector<ArchiveLayer> layers;
+  layers.reserve(path.size());
   for (const auto& id : path) layers.push_back(archive.images.at(id).layer);
   const auto records = register_layers(last.chain, layers);
   for (size_t i = 0; i < path.size(); ++i) {

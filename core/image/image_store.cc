@@ -38,6 +38,7 @@ const T* find_prefix(std::span<const T> things, const std::string& hex, const st
     if (hex_of(thing.id).starts_with(hex)) found.push_back(&thing);
   if (found.size() <= 1) return found.empty() ? nullptr : found.front();
   std::vector<std::string> names;
+  names.reserve(found.size());
   for (const T* thing : found) names.push_back(name_of(*thing));
   throw Error(Errc::invalid,
               "looking for '" + printable(reference) + "': several IDs begin like this: " + listed(names));

@@ -67,6 +67,7 @@ std::vector<LayerRecord> LayerStore::register_layers(const std::optional<ChainId
   });
 
   std::vector<StagedLayer> layers;
+  layers.reserve(staged.size());
   for (auto& layer : staged) layers.push_back(std::move(*layer));
   const auto parent = records.empty() ? base : std::optional(records.back().chain);
   for (auto& record : publish(parent, std::move(layers))) records.push_back(std::move(record));

@@ -113,7 +113,8 @@ uint64_t migrate_volume(const std::string& name, const MigrationSource& source, 
 
 std::optional<std::string> mount_points_from_volumes(const std::string& config_json,
                                                      const std::set<std::string>& volumes, bool in_place) {
-  using namespace go_json;
+  using go_json::Kind, go_json::Member, go_json::RawObject, go_json::encode, go_json::find_field, go_json::kind_of,
+      go_json::members, go_json::object, go_json::quote, go_json::unquote;
   const auto fields = members(config_json);
   const Member* points = find_field(fields, "MountPoints");
   if (points && kind_of(points->raw) == Kind::object && !members(points->raw).empty()) return std::nullopt;
@@ -149,7 +150,7 @@ std::optional<std::string> mount_points_from_volumes(const std::string& config_j
 }
 
 std::string complete_host_config(const std::optional<std::string>& host_config, const std::vector<std::string>& links) {
-  using namespace go_json;
+  using go_json::Kind, go_json::RawObject, go_json::encode, go_json::kind_of, go_json::object, go_json::quote;
   RawObject fields;
   if (host_config) fields = object(*host_config);
   bool changed = !host_config;

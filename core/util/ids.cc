@@ -42,7 +42,10 @@ std::string random_bytes(size_t count) {
 std::string random_hex(size_t bytes) {
   static const char* hex = "0123456789abcdef";
   std::string out;
-  for (unsigned char c : random_bytes(bytes)) out += {hex[c >> 4], hex[c & 15]};
+  for (const char c : random_bytes(bytes)) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += {hex[byte >> 4], hex[byte & 15]};
+  }
   return out;
 }
 

@@ -82,7 +82,7 @@ void run_parallel(unsigned jobs, size_t count, const std::function<void(size_t)>
   std::exception_ptr first;
   size_t first_index = count;
   std::atomic<size_t> next{0};
-  Crew(static_cast<unsigned>(std::clamp<size_t>(count, 1, std::max(jobs, 1u))), [&] {
+  const Crew crew(static_cast<unsigned>(std::clamp<size_t>(count, 1, std::max(jobs, 1u))), [&] {
     for (size_t i = next++; i < count; i = next++) {
       try {
         task(i);
@@ -176,7 +176,8 @@ class GraphRun {
 void run_graph(unsigned jobs, const TaskGraph& graph) {
   if (graph.needs.empty()) return;
   GraphRun run(graph);
-  Crew(static_cast<unsigned>(std::clamp<size_t>(graph.needs.size(), 1, std::max(jobs, 1u))), [&] { run.work(); });
+  const Crew crew(static_cast<unsigned>(std::clamp<size_t>(graph.needs.size(), 1, std::max(jobs, 1u))),
+                  [&] { run.work(); });
   run.end();
 }
 

@@ -14,8 +14,8 @@ std::string link_id(const std::string& random) {
   std::string out;
   uint32_t bits = 0;
   int count = 0;
-  for (const unsigned char byte : random) {
-    bits = (bits << 8) | byte;
+  for (const char byte : random) {
+    bits = (bits << 8) | static_cast<unsigned char>(byte);
     for (count += 8; count >= 5; count -= 5) out += kAlphabet[(bits >> (count - 5)) & 31];
   }
   return out.substr(0, 26);

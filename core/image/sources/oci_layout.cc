@@ -225,9 +225,10 @@ std::optional<std::vector<ArchiveItem>> read_oci_layout(const Archive& archive, 
 
   Items items(archive);
   Walk walk(archive, platform);
-  for (const auto& [name, entries] : groups) {
+  for (const auto& group : groups) {
+    const std::string& name = group.first;
     std::vector<Descriptor> found;
-    for (const auto& entry : entries) {
+    for (const auto& entry : group.second) {
       items.attempt(name.empty() ? entry.digest : name, [&] {
         std::vector<Descriptor> more;
         walk.collect(entry, more);
