@@ -33,11 +33,14 @@ Json graph_driver(const Store& store, const std::optional<LayerId>& layer, const
 Json inspect_image(const Store& store, const CatalogImage& image) {
   const Json config = read_json(store.catalog->image_config(image.id), "the configuration of image '" + image.id + "'");
   Json layers = member(member(config, "rootfs"), "diff_ids");
+  Json comment = text_member(config, "comment");
+  const Json history = member(config, "history");
+  if (comment == "" && history.is_array() && !history.empty()) comment = text_member(history.back(), "comment");
   return {{"Id", image.id},
           {"RepoTags", image.tags},
           {"RepoDigests", image.digests},
           {"Parent", image.parent.value_or("")},
-          {"Comment", text_member(config, "comment")},
+          {"Comment", std::move(comment)},
           {"Created", image.created},
           {"Container", text_member(config, "container")},
           {"ContainerConfig", member(config, "container_config")},
@@ -63,6 +66,17 @@ std::optional<std::string> container_config(const Store& store, const std::strin
   }
 }
 
+// The host's settings are in a file of their own: what is wrong with it does not hide the rest.
+Json host_config(const Store& store, const std::string& id) {
+  try {
+    const auto text = store.catalog->container_host_config(id);
+    return text ? read_json(*text, "the host configuration of container '" + id + "'") : Json();
+  } catch (const Error& e) {
+    complain(e.what());
+    return {};
+  }
+}
+
 Json inspect_container(const Store& store, const CatalogContainer& container) {
   Json out{
       {"Id", container.id}, {"Created", container.created}, {"Name", "/" + container.name}, {"Image", container.image}};
@@ -72,6 +86,7 @@ Json inspect_container(const Store& store, const CatalogContainer& container) {
     if (!config.is_object()) throw Error(Errc::corrupt, "reading " + what + ": it is no object");
     for (const auto& [key, value] : config.items())
       if (key != "ID" && key != "Id") out[key] = value;
+    out["HostConfig"] = host_config(store, container.id);
   }
   out["GraphDriver"] = graph_driver(store, container.layer, container.init);
   return out;
@@ -105,7 +120,7 @@ Command inspect_command(CLI::App& program, const Globals& globals) {
   app->add_option("name", flags->names, "Images or containers")->type_name("REF")->required();
   app->footer(
       "Prints an array with one object per REF: Docker's own keys for an image, the engine's configuration of a "
-      "container.\n"
+      "container, its host's settings below HostConfig.\n"
       "GraphDriver.Data names the driver's layers.\n\n"
       "Examples:\n"
       "  cairn inspect busybox\n"

@@ -47,6 +47,7 @@ class Catalog {
   virtual std::string image_config(const std::string& id) const = 0;             // exact bytes
   virtual std::vector<CatalogHistory> history(const std::string& id) const = 0;  // newest first
   virtual std::string container_config(const std::string& id) const = 0;
+  virtual std::optional<std::string> container_host_config(const std::string& id) const = 0;
 };
 
 }  // namespace cairn

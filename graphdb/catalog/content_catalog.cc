@@ -60,6 +60,9 @@ class ContentCatalog : public Catalog {
   std::string image_config(const std::string& id) const override { return store_->images().config(parse_id(id)); }
   std::vector<CatalogHistory> history(const std::string& id) const override;
   std::string container_config(const std::string& id) const override { return store_->containers().config(id); }
+  std::optional<std::string> container_host_config(const std::string& id) const override {
+    return store_->containers().host_config(id);
+  }
 
  private:
   static ImageId parse_id(const std::string& id) {

@@ -31,13 +31,17 @@ class LegacyCatalog : public Catalog {
   std::vector<CatalogContainer> containers(std::vector<Damage>* damage) const override;
   std::string image_config(const std::string& id) const override { return find(id).json; }
   std::vector<CatalogHistory> history(const std::string& id) const override;
-  std::string container_config(const std::string& id) const override {
-    for (const auto& container : graph_->containers())
-      if (container.id == id) return container.config;
-    throw Error(Errc::not_found, "looking for container '" + printable(id, 80) + "': there is no such container");
+  std::string container_config(const std::string& id) const override { return container(id).config; }
+  std::optional<std::string> container_host_config(const std::string& id) const override {
+    return container(id).host_config;
   }
 
  private:
+  const LegacyContainer& container(const std::string& id) const {
+    for (const auto& container : graph_->containers())
+      if (container.id == id) return container;
+    throw Error(Errc::not_found, "looking for container '" + printable(id, 80) + "': there is no such container");
+  }
   const LegacyImage& find(const std::string& id) const {
     const LegacyImage* image = graph_->image(id);
     if (image == nullptr)

@@ -193,6 +193,7 @@ TEST_F(Program, SeveralNamesAreAllTried) {
   EXPECT_EQ(documents[0]["RepoTags"], json({"tiny/alone:1"}));
   EXPECT_EQ(documents[1]["Name"], "/web");
   EXPECT_EQ(documents[1]["GraphDriver"]["Name"], "vfs");
+  EXPECT_TRUE(documents[1]["HostConfig"].contains("RestartPolicy")) << documents[1]["HostConfig"];
 }
 
 TEST_F(Program, ObjectsAreFoundByNameIdAndPrefix) {

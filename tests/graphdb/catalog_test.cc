@@ -95,6 +95,7 @@ TEST_F(ContentCatalogTest, UnknownIdsAreNotFound) {
     EXPECT_THROW(catalog->history(id), Error);
   }
   EXPECT_THROW(catalog->container_config("nobody"), Error);
+  EXPECT_EQ(catalog->container_host_config("nobody"), std::nullopt);
 }
 
 TEST_F(ContentCatalogTest, DamagedImagesAreNamedAndTheOthersShown) {
