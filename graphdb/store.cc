@@ -1,5 +1,6 @@
 #include "graphdb/store.h"
 
+#include "core/util/replace_file.h"
 #include "graphdb/containers/containers.h"
 #include "graphdb/distribution/distribution.h"
 #include "graphdb/imagedb/imagedb.h"
@@ -25,10 +26,25 @@ class DiskMetadata : public MetadataStore {
   References& references() override { return references_; }
   Distribution& distribution() override { return distribution_; }
   Containers& containers() override { return containers_; }
-  void prepare() override { place_.make(); }
+  void prepare() override {
+    place_.make();
+    remove_abandoned();
+  }
   int lock_fd() const override { return place_.layerdb_fd(); }
 
  private:
+  // In every directory where files are replaced; images' parents are only ever added.
+  void remove_abandoned() {
+    const auto sweep = [&](const std::string& path) {
+      if (const auto dir = place_.try_dir(path)) remove_abandoned_files(dir->get());
+    };
+    for (const char* below : {"", "imagedb/content/sha256", "distribution/diffid-by-digest/sha256",
+                              "distribution/v2metadata-by-diffid/sha256"})
+      sweep(place_.image(below));
+    sweep(".");
+    containers_.remove_abandoned();
+  }
+
   Place place_;
   LayerDb layers_;
   ImageDb images_;

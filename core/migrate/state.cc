@@ -5,6 +5,7 @@
 
 #include "core/util/error.h"
 #include "core/util/ids.h"
+#include "core/util/replace_file.h"
 
 namespace cairn {
 

@@ -107,32 +107,10 @@ size_t read_full(int fd, std::span<char> into) {
   return done;
 }
 
-static Fd new_file_at(int dir_fd, const std::string& path, std::string_view content, mode_t mode) {
-  Fd fd = open_at(dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+void create_file_at(int dir_fd, const std::string& path, std::string_view content, mode_t mode) {
+  const Fd fd = open_at(dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
   write_all(fd.get(), content);
   if (::fchmod(fd.get(), mode) != 0) throw_errno("setting the mode of '" + printable(path) + "'");
-  return fd;
-}
-
-void create_file_at(int dir_fd, const std::string& path, std::string_view content, mode_t mode) {
-  new_file_at(dir_fd, path, content, mode);
-}
-
-void replace_file_at(int dir_fd, const std::string& path, std::string_view content, mode_t mode) {
-  const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash);
-  const Fd dir = open_at(dir_fd, folder, O_RDONLY | O_DIRECTORY);
-  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
-  const std::string temporary = ".tmp-cairn-" + random_hex(8);
-  try {
-    fsync_fd(new_file_at(dir.get(), temporary, content, mode).get(), path);
-    if (::renameat(dir.get(), temporary.c_str(), dir.get(), name.c_str()) != 0)
-      throw_errno("replacing '" + printable(path) + "'");
-  } catch (...) {
-    ::unlinkat(dir.get(), temporary.c_str(), 0);
-    throw;
-  }
-  fsync_fd(dir.get(), folder);
 }
 
 void mkdir_at(int dir_fd, const std::string& path, mode_t mode) {

@@ -59,8 +59,6 @@ size_t read_full(int fd, std::span<char> into);  // less than asked only at end 
 
 // A new file of exactly this content and mode, whatever the umask. Not durable. Throws already_exists.
 void create_file_at(int dir_fd, const std::string& path, std::string_view content, mode_t mode);
-// Temporary file beside it (".tmp-cairn-…"), fsync, rename, fsync of the directory: old or new content, never less.
-void replace_file_at(int dir_fd, const std::string& path, std::string_view content, mode_t mode);
 
 void mkdir_at(int dir_fd, const std::string& path, mode_t mode);        // mode as given, whatever the umask
 bool ensure_dir_at(int dir_fd, const std::string& path, mode_t mode);   // true if made; an existing directory is fine

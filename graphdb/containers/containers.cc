@@ -3,6 +3,7 @@
 #include "core/layer/store_lock.h"
 #include "core/util/error.h"
 #include "core/util/ids.h"
+#include "core/util/replace_file.h"
 #include "graphdb/util/files.h"
 
 namespace cairn {
@@ -41,12 +42,6 @@ std::optional<std::string> ContainerFiles::host_config(const std::string& id) co
   return try_read_regular_at(place_.root_fd(), "containers/" + id + "/hostconfig.json");
 }
 
-// Whoever makes a temporary directory holds the lock on containers/, so those we find have lost their maker.
-static void remove_leftovers(int containers_fd) {
-  for (const auto& name : list_dir(containers_fd))
-    if (name.starts_with(kTemporary)) remove_tree_at(containers_fd, name);
-}
-
 static void put_new(int containers_fd, const std::string& id, const std::map<std::string, std::string>& files) {
   const std::string temporary = std::string(kTemporary) + random_hex(8);
   mkdir_at(containers_fd, temporary, 0710);
@@ -75,7 +70,6 @@ void ContainerFiles::put(const std::string& id, const std::map<std::string, std:
               [&] {
                 const Fd dir = place_.dir("containers");
                 const auto lock = FileLock::wait(dir.get(), FileLock::Kind::exclusive);
-                remove_leftovers(dir.get());
                 if (exists_at(dir.get(), id))
                   put_beside(dir.get(), id, files);
                 else
@@ -91,6 +85,18 @@ void ContainerFiles::remove(const std::string& id) {
   rename_at(dir.get(), id, dir.get(), temporary, "containers/" + id);
   fsync_fd(dir.get(), "containers");
   remove_tree_at(dir.get(), temporary);
+}
+
+// Whoever makes a temporary directory holds the lock on containers/, so those we find have lost their maker.
+void ContainerFiles::remove_abandoned() {
+  const auto dir = place_.try_dir("containers");
+  if (!dir) return;
+  const auto lock = FileLock::wait(dir->get(), FileLock::Kind::exclusive);
+  for (const auto& name : list_dir(dir->get())) {
+    if (name.starts_with(kTemporary)) remove_tree_at(dir->get(), name);
+    const auto st = valid_name(name) ? stat_at(dir->get(), name) : std::nullopt;
+    if (st && S_ISDIR(st->st_mode)) remove_abandoned_files(open_dir_at(dir->get(), name).get());
+  }
 }
 
 }  // namespace cairn

@@ -18,6 +18,8 @@ class ContainerFiles : public Containers {
   void put(const std::string& id, const std::map<std::string, std::string>& files) override;
   void remove(const std::string& id) override;
 
+  void remove_abandoned();  // what crashed processes left of put() and remove()
+
  private:
   Place& place_;
 };

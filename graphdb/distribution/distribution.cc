@@ -1,6 +1,7 @@
 #include "graphdb/distribution/distribution.h"
 
 #include "core/util/error.h"
+#include "core/util/replace_file.h"
 #include "graphdb/util/files.h"
 #include "graphdb/util/json.h"
 
@@ -59,8 +60,8 @@ void DistributionCache::add(const DiffId& diff, const Digest& blob, const std::s
   std::erase(entries, added);
   entries.push_back(added);
   if (entries.size() > kMaxEntries) entries.erase(entries.begin(), entries.end() - kMaxEntries);
-  replace_cache_file_at(root, diff_file(diff), encoded(entries), 0644);
-  replace_cache_file_at(root, blob_file(blob), diff.str(), 0644);
+  replace_file_at(root, diff_file(diff), encoded(entries), 0644, Durable::no);
+  replace_file_at(root, blob_file(blob), diff.str(), 0644, Durable::no);
 }
 
 std::optional<DiffId> DistributionCache::diff_of(const Digest& blob) const {

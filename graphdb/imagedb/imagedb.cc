@@ -4,6 +4,7 @@
 
 #include "core/util/error.h"
 #include "core/util/ids.h"
+#include "core/util/replace_file.h"
 #include "graphdb/util/files.h"
 
 namespace cairn {

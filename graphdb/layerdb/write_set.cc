@@ -1,6 +1,7 @@
 #include "graphdb/layerdb/write_set.h"
 
 #include "core/util/error.h"
+#include "core/util/replace_file.h"
 #include "graphdb/util/files.h"
 
 namespace cairn {

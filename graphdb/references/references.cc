@@ -1,6 +1,7 @@
 #include "graphdb/references/references.h"
 
 #include "core/util/error.h"
+#include "core/util/replace_file.h"
 #include "graphdb/util/files.h"
 #include "graphdb/util/json.h"
 

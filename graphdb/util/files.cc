@@ -60,17 +60,6 @@ std::optional<Fd> try_open_dir(int dir_fd, const std::string& path) {
   return try_open_at(dir_fd, path, O_RDONLY | O_DIRECTORY);
 }
 
-void replace_cache_file_at(int dir_fd, const std::string& path, std::string_view content, mode_t mode) {
-  const std::string temporary = path.substr(0, path.rfind('/') + 1) + ".tmp-cairn-" + random_hex(8);
-  try {
-    create_file_at(dir_fd, temporary, content, mode);
-    rename_at(dir_fd, temporary, dir_fd, path, path);
-  } catch (...) {
-    ::unlinkat(dir_fd, temporary.c_str(), 0);
-    throw;
-  }
-}
-
 void rename_at(int from_fd, const std::string& from, int to_fd, const std::string& to, const std::string& what) {
   if (::renameat(from_fd, from.c_str(), to_fd, to.c_str()) != 0) throw_errno("renaming '" + printable(what) + "'");
 }

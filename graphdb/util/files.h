@@ -19,9 +19,6 @@ Fd open_regular_at(int dir_fd, const std::string& path);
 // nullopt where `path` does not exist; symbolic links are followed (people move parts of a root to other disks).
 std::optional<Fd> try_open_dir(int dir_fd, const std::string& path);
 
-// Replaces `path` without making it durable: for caches whose loss or damage is harmless.
-void replace_cache_file_at(int dir_fd, const std::string& path, std::string_view content, mode_t mode);
-
 // renameat(2); `what` names the object in the message.
 void rename_at(int from_fd, const std::string& from, int to_fd, const std::string& to, const std::string& what);
 

@@ -1,6 +1,6 @@
 """Killed at any moment, then run again: the same store as undisturbed, and nothing left over.
 
-CAIRN_KILLS (default 40) says how many times each command is killed, CAIRN_SEED picks other moments.
+CAIRN_KILLS (default 200) says how many times each command is killed, CAIRN_SEED picks other moments.
 """
 import os
 import random
@@ -14,7 +14,7 @@ import trees
 from harness import Case, listing
 from store import Store
 
-KILLS = int(os.environ.get("CAIRN_KILLS", "40"))
+KILLS = int(os.environ.get("CAIRN_KILLS", "200"))
 SEED = int(os.environ.get("CAIRN_SEED", "1"))
 
 

@@ -254,9 +254,11 @@ TEST_F(ContainersTest, FilesOfAnExistingContainerStay) {
 
 TEST_F(ContainersTest, LeftoversOfACrashAreNoContainersAndGo) {
   write_file(dir_.path() / "containers/.cairn-tmp-00/config.v2.json", "{}");
+  write_file(dir_.path() / "containers/abc/.tmp-cairn-00", "{");
   EXPECT_THAT(store_->containers().list(), IsEmpty());
-  store_->containers().put("abc", {{"config.v2.json", "{}"}});
+  store_->prepare();
   EXPECT_FALSE(fs::exists(dir_.path() / "containers/.cairn-tmp-00"));
+  EXPECT_TRUE(fs::is_empty(dir_.path() / "containers/abc"));
 }
 
 TEST_F(ContainersTest, DirectoriesWithoutConfigAreNoContainers) {

@@ -22,14 +22,6 @@ class Files : public testing::Test {
   Fd fd_ = open_dir(dir_.path().string());
 };
 
-TEST_F(Files, ReplaceGivesOldOrNewAndLeavesNothingBeside) {
-  replace_file_at(fd_.get(), "a", "old", 0600);
-  replace_file_at(fd_.get(), "a", "new", 0640);
-  EXPECT_EQ(read_file_at(fd_.get(), "a"), "new");
-  EXPECT_EQ(stat_at(fd_.get(), "a")->st_mode & 07777, 0640u);
-  EXPECT_EQ(list_dir(fd_.get()), std::vector<std::string>{"a"});
-}
-
 TEST_F(Files, ReadingStopsAtTheLimit) {
   test::write_file(dir_ / "big", std::string(100, 'x'));
   try {
