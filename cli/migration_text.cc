@@ -35,7 +35,11 @@ std::string plan_text(const MigrationPlan& plan, const MigrationSource& source, 
        fmt::format("{} from their recorded tar, {} from a fresh diff", recorded, plan.layers.size() - recorded)},
       {"CONTAINERS", std::to_string(plan.containers.size()), counts(plan.containers)},
       {"VOLUMES", std::to_string(plan.volumes.size()), plan.volumes.empty() ? "none" : "copied"},
-      {"TO HASH", human_size(plan.bytes_to_hash), "about " + clock_time(plan.seconds)},
+      {"TO HASH", human_size(plan.bytes_to_hash),
+       "about " + clock_time(plan.seconds) +
+           (plan.layers_of_unknown_size > 0
+                ? fmt::format(", and {} layers whose size is not recorded", plan.layers_of_unknown_size)
+                : "")},
       {"TO COPY", human_size(plan.bytes_to_copy),
        in_place      ? "layers stay where they are"
        : plan.linked ? "same file system: layers are linked, containers and volumes copied"

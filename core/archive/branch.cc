@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string_view>
 
+#include "core/archive/xattr_at.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -102,12 +103,11 @@ OverlayMarks marks_of_dir(int fd, bool user_marks) {
 }
 
 OverlayMarks marks_of_file(int dir_fd, const std::string& name, bool user_marks) {
-  const std::string path = "/proc/self/fd/" + std::to_string(dir_fd) + "/" + name;
   const std::string names =
-      xattr_names([&](char* into, size_t size) { return ::llistxattr(path.c_str(), into, size); });
+      xattr_names([&](char* into, size_t size) { return list_xattrs_at(dir_fd, name, into, size); });
   if (names.empty()) return {};
   return read_marks(names, user_marks, [&](const char* xattr, char* into, size_t size) {
-    return ::lgetxattr(path.c_str(), xattr, into, size);
+    return get_xattr_at(dir_fd, name, xattr, into, size);
   });
 }
 

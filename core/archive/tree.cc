@@ -12,6 +12,7 @@
 #include <span>
 
 #include "core/archive/branch.h"
+#include "core/archive/xattr_at.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -123,11 +124,12 @@ void resolve_metacopy(TreeNode::Data& node) {
   node.st.st_blocks = node.data->st.st_blocks;
 }
 
-// What the entries of one name, uppermost first, show together.
+// What the entries of one name, uppermost first, show together. `known`: their status, where the caller has it.
 std::optional<TreeNode> merge(const std::shared_ptr<const BranchStack>& stack, std::string name,
-                              std::span<const Listed> entries) {
+                              std::span<const Listed> entries, std::span<const struct stat> known = {}) {
   auto node = std::make_shared<TreeNode::Data>();
-  for (const Listed& entry : entries) {
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const Listed& entry = entries[i];
     const BranchDir& dir = stack->dirs[entry.place];
     if (entry.whiteout) break;
     if (!node->places.empty()) {
@@ -138,7 +140,7 @@ std::optional<TreeNode> merge(const std::shared_ptr<const BranchStack>& stack, s
         break;
       }
     } else {
-      const auto st = stat_in(dir, name);
+      const auto st = known.empty() ? stat_in(dir, name) : known[i];
       if (!st) continue;  // gone since it was listed
       if (is_whiteout(dir, name, *st)) break;
       node->st = *st;
@@ -155,11 +157,6 @@ std::optional<TreeNode> merge(const std::shared_ptr<const BranchStack>& stack, s
 
 [[noreturn]] void not_a(const TreeNode& node, const std::string& what) {
   throw Error(Errc::invalid, "reading '" + printable(node.name()) + "': it is not a " + what);
-}
-
-std::string proc_path(const TreeNode::Data& node) {
-  if (!node.parent) return "/proc/self/fd/" + std::to_string(node.root_stack->dirs[0].fd->get()) + "/.";
-  return "/proc/self/fd/" + std::to_string(node.place(0).fd->get()) + "/" + node.name;
 }
 
 }  // namespace
@@ -211,16 +208,18 @@ std::optional<TreeNode> TreeNode::child(const std::string& name) const {
   if (name.find('/') != std::string::npos || name.find('\0') != std::string::npos) return std::nullopt;
   const auto stack = data_->stack();
   std::vector<Listed> entries;
+  std::vector<struct stat> known;
   for (size_t i = 0; i < stack->dirs.size(); ++i) {
     const BranchDir& dir = stack->dirs[i];
     if (dir.style == WhiteoutStyle::aufs && name.starts_with(".wh.")) continue;
     if (dir.style == WhiteoutStyle::aufs && has_aufs_whiteout(dir, name)) break;
     const auto st = stat_in(dir, name);
     if (!st) continue;
+    known.push_back(*st);
     entries.push_back({0, 0, static_cast<uint16_t>(i), static_cast<unsigned char>(IFTODT(st->st_mode)), false});
     if (!S_ISDIR(st->st_mode)) break;
   }
-  return merge(stack, name, entries);
+  return merge(stack, name, entries, known);
 }
 
 Fd TreeNode::open_file() const {
@@ -244,23 +243,28 @@ std::string TreeNode::link_target() const {
 }
 
 Xattrs TreeNode::xattrs() const {
-  const std::string path = proc_path(*data_);
-  const bool overlay = (data_->parent ? data_->place(0) : data_->root_stack->dirs[0]).style == WhiteoutStyle::overlay;
-  std::string names(1024, '\0'), value(256, '\0');
-  ssize_t n = ::llistxattr(path.c_str(), names.data(), names.size());
+  const BranchDir& place = data_->parent ? data_->place(0) : data_->root_stack->dirs[0];
+  const int dir = place.fd->get();
+  const std::string own_name = data_->parent ? data_->name : ".";
+  const bool overlay = place.style == WhiteoutStyle::overlay;
+  char few[512];
+  std::string many, value(256, '\0');
+  char* names = few;
+  ssize_t n = list_xattrs_at(dir, own_name, few, sizeof few);
   if (n < 0 && errno == ERANGE) {
-    names.resize(XATTR_LIST_MAX);
-    n = ::llistxattr(path.c_str(), names.data(), names.size());
+    many.resize(XATTR_LIST_MAX);
+    names = many.data();
+    n = list_xattrs_at(dir, own_name, names, many.size());
   }
   if (n < 0 && errno == EOPNOTSUPP) n = 0;
   if (n < 0) throw_errno("listing the xattrs of '" + printable(name()) + "'");
   Xattrs out;
-  for (const char* at = names.data(); at < names.data() + n; at += std::strlen(at) + 1) {
+  for (const char* at = names; at < names + n; at += std::strlen(at) + 1) {
     if (overlay && is_overlay_private(at)) continue;
-    ssize_t size = ::lgetxattr(path.c_str(), at, value.data(), value.size());
+    ssize_t size = get_xattr_at(dir, own_name, at, value.data(), value.size());
     if (size < 0 && errno == ERANGE) {
       value.resize(XATTR_SIZE_MAX);
-      size = ::lgetxattr(path.c_str(), at, value.data(), value.size());
+      size = get_xattr_at(dir, own_name, at, value.data(), value.size());
     }
     if (size < 0 && errno == ENODATA) continue;
     if (size < 0) throw_errno("reading the xattr " + printable(at) + " of '" + printable(name()) + "'");

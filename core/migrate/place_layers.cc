@@ -61,7 +61,8 @@ LayerPlacer::Made LayerPlacer::make(const LayerPlace& place) {
 
 void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::map<ChainId, std::string>& failed) {
   std::vector<Made> made(batch.size());
-  run_parallel(options_.jobs, batch.size(), [&](size_t i) {
+  run_parallel(options_.jobs, batch.size(), [&](size_t turn) {
+    const size_t i = batch.size() - 1 - turn;  // the uppermost layers have the largest trees to compare: they go first
     check_interrupt();
     if (batch[i]->parent && failed.contains(*batch[i]->parent)) return;
     const std::string label = "layer " + batch[i]->owner.substr(0, 12);

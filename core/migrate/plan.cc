@@ -45,7 +45,10 @@ static void plan_images(const MigrationTarget& target, const Selection& selectio
     layer.method = image->has_tar_split ? "tar-split" : "diff";
     layer.status = item.status;
     layer.error = image->error;
-    if (item.status == "planned") plan.bytes_to_hash += static_cast<uint64_t>(std::max<int64_t>(layer.size, 0));
+    if (item.status == "planned") {
+      plan.bytes_to_hash += static_cast<uint64_t>(std::max<int64_t>(layer.size, 0));
+      plan.layers_of_unknown_size += !image->layer_size;
+    }
     plan.images.push_back(std::move(item));
     plan.layers.push_back(std::move(layer));
   }
@@ -74,7 +77,7 @@ static void plan_space(const MigrationSource& source, const MigrationTarget& tar
   if (!options.in_place && !plan.linked) plan.bytes_to_copy = bytes_unshared(target, selection);
   if (options.in_place) plan.linked = true;
   plan.seconds =
-      static_cast<double>(plan.bytes_to_hash) / (1e9 * options.jobs) + static_cast<double>(plan.bytes_to_copy) / 5e8;
+      static_cast<double>(plan.bytes_to_hash) / (2e8 * options.jobs) + static_cast<double>(plan.bytes_to_copy) / 5e8;
   if (plan.bytes_to_copy > plan.bytes_free)
     throw Error(Errc::no_space, "planning the migration to '" + target.root.string() + "': it needs " +
                                     std::to_string(plan.bytes_to_copy) + " bytes and the file system has " +

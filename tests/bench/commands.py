@@ -131,7 +131,7 @@ class Bench:
         return root
 
     def migrate_contestants(self, root):
-        yield "cairn migrate", lambda s: self.sh(self.cairn, "migrate", root, "--to", s + "/new", "-s", "overlay2")
+        yield "cairn migrate", lambda s: self.sh(self.cairn, "--progress", "none", "migrate", root, "--to", s + "/new", "-s", "overlay2")
         yield "cp -a (nothing hashed)", lambda s: self.sh("cp", "-a", root, s + "/copy")
         yield "floor", lambda s: self.floor_of_migrate(root, s)
 
