@@ -33,9 +33,10 @@ Json graph_driver(const Store& store, const std::optional<LayerId>& layer, const
 Json inspect_image(const Store& store, const CatalogImage& image) {
   const Json config = read_json(store.catalog->image_config(image.id), "the configuration of image '" + image.id + "'");
   Json layers = member(member(config, "rootfs"), "diff_ids");
-  Json comment = text_member(config, "comment");
+  auto comment = text_member(config, "comment").get<std::string>();
   const Json history = member(config, "history");
-  if (comment == "" && history.is_array() && !history.empty()) comment = text_member(history.back(), "comment");
+  if (comment.empty() && history.is_array() && !history.empty())
+    comment = text_member(history.back(), "comment").get<std::string>();
   return {{"Id", image.id},
           {"RepoTags", image.tags},
           {"RepoDigests", image.digests},

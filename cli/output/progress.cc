@@ -94,7 +94,7 @@ class BarProgress : public Progress {
     const std::lock_guard lock(mutex_);
     std::erase_if(active_, [&](const auto& one) { return one.first == item; });
     if (state == "failed") kept_ += "cairn: " + printable(item) + ": failed\n";
-    if (state != "done" && state != "exists" && state != "failed") active_.emplace_back(item, state);
+    if (state.ends_with("ing")) active_.emplace_back(item, state);  // all others are ends
   }
   void total(uint64_t bytes, uint64_t items) override {
     const std::lock_guard lock(mutex_);

@@ -67,8 +67,7 @@ LoadResult load_image_archive(LoadInput input, LayerStore& layers, MetadataStore
                        } else {
                          throw Error(Errc::invalid,
                                      "this is no image archive: it has neither manifest.json nor index.json nor "
-                                     "repositories; `cairn import` takes a "
-                                     "root file system, `cairn apply` a single layer");
+                                     "repositories; `cairn apply` takes a single layer");
                        }
                        return loader.finish();
                      });

@@ -9,7 +9,8 @@ namespace cairn {
 class Progress {
  public:
   virtual ~Progress() = default;
-  // A named piece of work ("layer 1a2b3c4d5e6f") entered a state ("hashing", "applying", "done", "exists", "failed").
+  // A named piece of work ("layer 1a2b3c4d5e6f") entered a state: something is being done to it
+  // ("hashing", "applying"), or has been ("hashed", "exists", "failed").
   virtual void state(const std::string& item, const std::string& state) = 0;
   virtual void total(uint64_t bytes, uint64_t items) = 0;  // known beforehand, for the ETA
   virtual void advance(uint64_t bytes) = 0;

@@ -64,8 +64,8 @@ struct MigrationPlan {
   std::vector<Damage> damage;  // what the source has that is not whole
   uint64_t bytes_to_hash = 0, bytes_to_copy = 0, bytes_free = 0;
   size_t layers_of_unknown_size = 0;  // to be hashed, but not in bytes_to_hash
-  bool linked = false;  // same file system: reflinks or hardlinks
-  double seconds = 0;   // a rough estimate
+  bool linked = false;                // same file system: reflinks or hardlinks
+  double seconds = 0;                 // a rough estimate
 };
 
 struct MigrationReport {

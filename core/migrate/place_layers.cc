@@ -69,6 +69,7 @@ void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::
     progress_.state(label, options_.in_place ? "adopting" : "linking");
     try {
       made[i] = make(*batch[i]);
+      progress_.state(label, options_.in_place ? "adopted" : "linked");
     } catch (const Error& e) {
       if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
       made[i].error = e.what();

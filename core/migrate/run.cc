@@ -46,7 +46,8 @@ class Run {
     report_.containers = plan.containers;
     report_.damage = plan.damage;
     volumes_ = plan.volumes;
-    progress.total(plan.bytes_to_hash, plan.images.size() * 2);
+    const unsigned passes = options.verify ? 2 : 1;
+    progress.total(plan.bytes_to_hash * passes, plan.images.size() * (1 + passes));
   }
 
   MigrationReport run() {
@@ -118,9 +119,11 @@ class Run {
       check_interrupt();
       if (hashed_[i] || report_.layers[i].status == "failed") return;
       const LegacyImage& image = *selection_.images[i];
-      progress_.state("layer " + image.id.substr(0, 12), "hashing");
+      const std::string label = "layer " + image.id.substr(0, 12);
+      progress_.state(label, "hashing");
       try {
         hashed_[i] = hash_layer(source_, image, state_, progress_);
+        progress_.state(label, "hashed");
       } catch (const Error& e) {
         if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
         const std::lock_guard guard(mutex_);
@@ -214,6 +217,7 @@ class Run {
     for (const auto& name : volumes_) {
       progress_.state("volume " + name.substr(0, 12), "copying");
       report_.bytes_copied += migrate_volume(name, source_, target_);
+      progress_.state("volume " + name.substr(0, 12), "copied");
     }
     for (size_t i = 0; i < selection_.containers.size(); ++i) {
       check_interrupt();
@@ -232,7 +236,8 @@ class Run {
 
   void store_container(LayerPlacer& placer, size_t i, size_t image) {
     MigratedContainer& item = report_.containers[i];
-    progress_.state("container " + item.id.substr(0, 12), "copying");
+    const std::string label = "container " + item.id.substr(0, 12);
+    progress_.state(label, "copying");
     item.image = report_.images[image].image_id;
     try {
       const auto record = target_.metadata.layers().find(*chains_[image]);
@@ -242,10 +247,12 @@ class Run {
       item.status = migrate_container(*selection_.containers[i], place, source_, target_, options_, placer, layers_)
                         ? "migrated"
                         : "exists";
+      progress_.state(label, item.status);
     } catch (const Error& e) {
       if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
       item.status = "failed";
       item.error = e.what();
+      progress_.state(label, "failed");
     }
   }
 

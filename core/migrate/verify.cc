@@ -33,7 +33,8 @@ void verify_migration(const MigrationSource& source, const MigrationTarget& targ
                       Progress& progress) {
   std::mutex mutex;
   run_parallel(jobs, places.size(), [&](size_t i) {
-    progress.state("layer " + places[i].owner.substr(0, 12), "verifying");
+    const std::string label = "layer " + places[i].owner.substr(0, 12);
+    progress.state(label, "verifying");
     std::string wrong;
     try {
       if (target.metadata.layers().find(places[i].chain)) wrong = wrong_with(source, target, places[i], layers);
@@ -41,6 +42,9 @@ void verify_migration(const MigrationSource& source, const MigrationTarget& targ
       if (e.code() == Errc::interrupted) throw;
       wrong = e.what();
     }
+    progress.state(label, wrong.empty() ? "verified" : "failed");
+    progress.advance(static_cast<uint64_t>(places[i].hashed.size));
+    progress.item_done();
     const std::lock_guard lock(mutex);
     if (!wrong.empty()) report.damage.push_back({"verify-failed", places[i].chain.str(), wrong});
   });

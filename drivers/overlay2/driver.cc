@@ -59,8 +59,10 @@ Fd Overlay2::open_diff(const LayerId& id) const {
   const Fd layer = home_.open(id);
   const auto st = stat_at(layer.get(), "diff");
   if (!st || !S_ISDIR(st->st_mode))
-    throw Error(Errc::corrupt, "opening '" + id.str() +
-                                   "/diff' of overlay2: the directory is missing; 'cairn repair' can fetch the layer");
+    throw Error(Errc::corrupt,
+                "opening '" + id.str() +
+                    "/diff' of overlay2: the directory is missing; removing the images on it and loading "
+                    "them again brings it back");
   return open_dir_at(layer.get(), "diff");
 }
 

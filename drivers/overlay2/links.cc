@@ -50,7 +50,7 @@ std::string Links::link_of(const LayerId& id) const {
   if (!link)
     throw_damaged(id, "link",
                   std::string(exists_at(layer.get(), "link") ? "it holds no link name" : "the file is missing") +
-                      "; its name is that of the entry in l/ that leads to this layer, 'cairn repair' restores it");
+                      "; its name is that of the entry in l/ that leads to this layer; writing it there restores it");
   return *link;
 }
 
@@ -106,9 +106,10 @@ Lower Links::resolve(const std::string& link, const LayerId& user, std::map<std:
   throw_damaged(user, "lower",
                 "it names 'l/" + link +
                     "', which is missing or leads nowhere, and no layer's 'link' file has that name; "
-                    "the layer below is lost, 'cairn repair' can fetch it");
+                    "the layer below is lost; removing the images on it and loading them again brings it back");
 }
 
+static const std::string kLowerHolds = "it would hold 'l/LINK' of the layers below, nearest first, joined by colons";
 static constexpr off_t kLongestLower = (NAME_MAX + 8) * (kMaxLowers + 1);
 
 std::optional<std::string> Links::lower_file(const LayerId& id, const Fd& layer) const {
@@ -116,17 +117,13 @@ std::optional<std::string> Links::lower_file(const LayerId& id, const Fd& layer)
   if (!st) {
     // Both are made with a parent only. Taken for a base layer it would show wrong content without any error.
     if (exists_at(layer.get(), "work"))
-      throw_damaged(id, "lower",
-                    "the file is missing, but the layer has a parent; 'cairn repair' rebuilds it from the layer's "
-                    "place in layerdb");
+      throw_damaged(id, "lower", "the file is missing, but the layer has a parent; " + kLowerHolds);
     return std::nullopt;
   }
   if (!S_ISREG(st->st_mode)) throw_damaged(id, "lower", "it is no regular file");
   if (st->st_size > kLongestLower) throw_damaged(id, "lower", "it is larger than any list of layers");
   std::string text = without_newline(read_file_at(layer.get(), "lower"));
-  if (text.empty())
-    throw_damaged(id, "lower",
-                  "it is empty, as after a power cut; 'cairn repair' rebuilds it from the layer's place in layerdb");
+  if (text.empty()) throw_damaged(id, "lower", "it is empty, as after a power cut; " + kLowerHolds);
   return text;
 }
 
@@ -159,9 +156,7 @@ std::vector<Lower> Links::lowers_of(const LayerId& id) const {
     else if (rest == "diff" && LayerId::valid(first) && !home_.reserves(first) && home_.exists(LayerId(first)))
       out.push_back({entry, LayerId(first)});
     else
-      throw_damaged(id, "lower",
-                    "'" + printable(entry, 80) +
-                        "' is no entry of the kind l/NAME that leads to a layer; 'cairn repair' rebuilds the file");
+      throw_damaged(id, "lower", "'" + printable(entry, 80) + "' is no entry of the kind l/NAME that leads to a layer");
   }
   return out;
 }

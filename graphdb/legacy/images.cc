@@ -35,13 +35,13 @@ class ImageReader {
     if (image_.error.empty()) image_.error = why;
   }
 
-  // nullopt if absent. Damage of the file is reported as `kind`; then the text is empty.
+  // nullopt if absent, or damaged, which is reported as `kind`.
   std::optional<std::string> text_of(const std::string& file, const std::string& kind, size_t limit = 4096) {
     try {
       return try_read_regular_at(graph_, image_.id + "/" + file, limit);
     } catch (const Error& e) {
       note(kind, e.what());
-      return "";
+      return std::nullopt;
     }
   }
 
@@ -67,7 +67,12 @@ class ImageReader {
       return refuse("json-invalid", e.what());
     }
     // Written by 1.9 where the directory's name and the parent_id differ; it wins, as in Docker's own migration.
-    if (const auto text = text_of("parent", "parent-invalid"); text && !trimmed(*text).empty()) parent = trimmed(*text);
+    if (const auto text = text_of("parent", "parent-invalid")) {
+      if (trimmed(*text).empty())
+        note("parent-empty", "its file 'parent' is empty; what its json names is taken for its parent");
+      else
+        parent = trimmed(*text);
+    }
     if (parent.empty()) return;
     if (!is_hex64(parent)) return refuse("parent-invalid", "its parent '" + printable(parent, 80) + "' is no image id");
     image_.parent = parent;

@@ -139,11 +139,16 @@ class Damaged(Case):
             out.write("changed")
         self.check_falls_back(self.other)
 
-    def test_layersize_nonsense_is_harmless(self):
+    def test_layersize_nonsense_costs_no_image(self):
         self.write(self.graph(self.top, "layersize"), "-12 bytes")
-        os.unlink(self.graph(self.base, "layersize"))
-        report, _ = self.check_lost([], [], code=None)
-        self.assertEqual(len(report["images"]), 5)
+        self.write(self.graph(self.second, "layersize"), "")
+        os.unlink(self.graph(self.base, "layersize"))       # engines measure again: no damage
+        report, _ = self.check_lost([], [self.top, self.second])
+        self.assertEqual({d["object"] for d in report["damage"]}, {self.top, self.second})
+
+    def test_parent_file_empty(self):
+        self.write(self.graph(self.top, "parent"), "")
+        self.check_lost([], [self.top])
 
     def test_repositories_truncated(self):
         path = f"{self.source}/repositories-vfs"
