@@ -19,7 +19,8 @@
 namespace cairn {
 
 namespace fs = std::filesystem;
-using namespace btrfs;
+
+namespace btrfs {
 
 namespace {
 
@@ -210,6 +211,8 @@ DriverStatus Btrfs::probe() const {
 
 }  // namespace
 
+}  // namespace btrfs
+
 std::unique_ptr<Driver> open_btrfs(const fs::path& root, const DriverOptions& options) {
   for (const auto& [key, value] : options.storage_opts)
     if (key == "size" || key == "btrfs.min_space")
@@ -217,7 +220,7 @@ std::unique_ptr<Driver> open_btrfs(const fs::path& root, const DriverOptions& op
                   "opening btrfs: storage option '" + key + "=" + printable(value) + "': cairn sets no quotas");
     else
       throw Error(Errc::invalid, "opening btrfs: it has no storage option '" + printable(key) + "'");
-  return std::make_unique<Btrfs>(root);
+  return std::make_unique<btrfs::Btrfs>(root);
 }
 
 }  // namespace cairn
