@@ -41,7 +41,7 @@ class Merge {
   void merge(const TreeNode& own, int own_fd, int whole, const std::string& path);
 
  private:
-  void put(const TreeNode& own, int own_fd, const std::string& name, const Place& here);
+  void put(const TreeNode& own, int own_fd, const std::string& name, const CopyPlace& here);
 
   TreeCopy copies_;
 };
@@ -53,12 +53,12 @@ void Merge::merge(const TreeNode& own, int own_fd, int whole, const std::string&
     for (const auto& name : list_dir(whole)) remove_deep(whole, name);
   struct stat st;
   if (::fstat(whole, &st) != 0) throw_errno("reading the status of '" + printable(path) + "'");
-  const Place here{whole, path, (st.st_mode & S_ISGID) != 0};
+  const CopyPlace here{whole, path, (st.st_mode & S_ISGID) != 0};
   for (const auto& name : list_dir(own_fd)) put(own, own_fd, name, here);
   copy_dir_attributes(own, whole);
 }
 
-void Merge::put(const TreeNode& own, int own_fd, const std::string& name, const Place& here) {
+void Merge::put(const TreeNode& own, int own_fd, const std::string& name, const CopyPlace& here) {
   const auto node = own.child(name);
   const auto there = stat_at(here.fd, name);
   if (node && node->is_dir() && there && S_ISDIR(there->st_mode) && there->st_ino != kLostSubvolume)

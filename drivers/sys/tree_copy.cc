@@ -15,7 +15,7 @@ static Attributes attributes_of(const struct stat& st, const Xattrs& xattrs) {
   return {st.st_uid, st.st_gid, st.st_mode & 07777, st.st_atim, st.st_mtim, &xattrs};
 }
 
-void TreeCopy::copy(const TreeNode& node, const Place& to) {
+void TreeCopy::copy(const TreeNode& node, const CopyPlace& to) {
   while_doing([&] { return "copying '" + printable(to.path + node.name()) + "'"; },
               [&] {
                 if (node.is_dir()) return copy_dir(node, to);
@@ -32,16 +32,16 @@ void TreeCopy::copy(const TreeNode& node, const Place& to) {
               });
 }
 
-void TreeCopy::copy_dir(const TreeNode& node, const Place& to) {
+void TreeCopy::copy_dir(const TreeNode& node, const CopyPlace& to) {
   check_interrupt();
   if (::mkdirat(to.fd, node.name().c_str(), 0700) != 0) throw_errno("making the directory");
   const Fd fd = open_dir_at(to.fd, node.name());
-  const Place here{fd.get(), to.path + node.name() + "/", to.gives_its_group};  // inherited until the owner is set
+  const CopyPlace here{fd.get(), to.path + node.name() + "/", to.gives_its_group};  // inherited until the owner is set
   for (const auto& child : node.children()) copy(child, here);
   copy_dir_attributes(node, fd.get());
 }
 
-void TreeCopy::copy_file(const TreeNode& node, const Place& to, const Attributes& wanted) {
+void TreeCopy::copy_file(const TreeNode& node, const CopyPlace& to, const Attributes& wanted) {
   const Fd from = node.open_file();
   const mode_t plain = wanted.mode & 0777;
   const Fd fd = open_at(to.fd, node.name(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, plain);
@@ -51,7 +51,7 @@ void TreeCopy::copy_file(const TreeNode& node, const Place& to, const Attributes
   set_attributes({to.fd, node.name(), fd.get()}, S_IFREG, wanted, creation_.of(plain, false, to.gives_its_group));
 }
 
-void TreeCopy::copy_node(const TreeNode& node, const Place& to, const Attributes& wanted) {
+void TreeCopy::copy_node(const TreeNode& node, const CopyPlace& to, const Attributes& wanted) {
   const struct stat& st = node.st();
   const int failed = S_ISLNK(st.st_mode)
                          ? ::symlinkat(node.link_target().c_str(), to.fd, node.name().c_str())

@@ -12,7 +12,7 @@
 
 namespace cairn {
 
-struct Place {  // a directory of the result
+struct CopyPlace {  // a directory of the result
   int fd;
   std::string path;  // from the root, with a slash at the end unless it is the root
   bool gives_its_group;
@@ -23,13 +23,13 @@ struct Place {  // a directory of the result
 // that gets a copy has no default ACL meanwhile, and has new times afterwards.
 class TreeCopy {
  public:
-  explicit TreeCopy(int root) : root_(root) {}       // the descriptor is the caller's
-  void copy(const TreeNode& node, const Place& to);  // `to` has nothing of that name
+  explicit TreeCopy(int root) : root_(root) {}           // the descriptor is the caller's
+  void copy(const TreeNode& node, const CopyPlace& to);  // `to` has nothing of that name
 
  private:
-  void copy_dir(const TreeNode& node, const Place& to);
-  void copy_file(const TreeNode& node, const Place& to, const Attributes& wanted);
-  void copy_node(const TreeNode& node, const Place& to, const Attributes& wanted);
+  void copy_dir(const TreeNode& node, const CopyPlace& to);
+  void copy_file(const TreeNode& node, const CopyPlace& to, const Attributes& wanted);
+  void copy_node(const TreeNode& node, const CopyPlace& to, const Attributes& wanted);
 
   int root_;
   Creation creation_;

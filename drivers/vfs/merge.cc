@@ -67,7 +67,7 @@ void Merge::merge(int own, const std::string& name, const std::string& path, std
     if (below && !below->is_dir()) below.reset();
     merge(open_dir_at(own, entry).get(), entry, path + entry + "/", std::move(below));
   }
-  const Place here{own, path, state.gives_its_group()};
+  const CopyPlace here{own, path, state.gives_its_group()};
   if (parent)
     for (const auto& node : parent->children())
       if (!std::binary_search(names.begin(), names.end(), node.name())) copies_.copy(node, here);
