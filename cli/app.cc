@@ -39,8 +39,8 @@ static void add_globals(CLI::App& program, Globals& globals, Given& given) {
       ->capture_default_str();
   program
       .add_option("-s,--storage-driver", globals.driver,
-                  "overlay2, aufs, devicemapper, vfs, overlay or plugin:NAME. Default: the one the root holds, then "
-                  "$STORAGE_DRIVER, then the best that works here")
+                  "overlay2, btrfs, aufs, devicemapper, vfs, overlay or plugin:NAME. Default: the one the root holds, "
+                  "then $STORAGE_DRIVER, then the best that works here")
       ->type_name("NAME");
   program.add_option("--storage-opt", globals.storage_options, "Driver option, as engines name it; may be repeated")
       ->type_name("K=V")

@@ -108,7 +108,7 @@ std::optional<CatalogImage> ContentCatalog::image(const ImageId& id, const Layer
   try {
     const std::string text = store_->images().config(id);
     kind = "image-config-invalid";
-    const ImageConfig config = parse_image_config(text, out.id);
+    const CatalogImageConfig config = parse_image_config(text, out.id);
     out.created = config.created;
     out.chain = config.chain();
   } catch (const Error& e) {
@@ -151,7 +151,7 @@ std::vector<CatalogImage> ContentCatalog::images(std::vector<Damage>* damage) co
 
 std::vector<CatalogHistory> ContentCatalog::history(const std::string& id) const {
   const std::string text = image_config(id);
-  ImageConfig config = parse_image_config(text, id);
+  CatalogImageConfig config = parse_image_config(text, id);
   const LayerMetadata& layers = store_->layers();
   std::optional<ChainId> chain;
   auto diff = config.diff_ids.begin();

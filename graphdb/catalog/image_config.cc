@@ -7,18 +7,18 @@
 
 namespace cairn {
 
-std::optional<ChainId> ImageConfig::chain() const {
+std::optional<ChainId> CatalogImageConfig::chain() const {
   std::optional<ChainId> out;
   for (const auto& diff : diff_ids) out = chain_id(out, diff);
   return out;
 }
 
-ImageConfig parse_image_config(const std::string& text, const std::string& what) {
+CatalogImageConfig parse_image_config(const std::string& text, const std::string& what) {
   const auto refuse = [&](const std::string& why) {
     throw Error(Errc::corrupt, "reading '" + printable(what) + "': " + why);
   };
   const JsonObject config(text, what);
-  ImageConfig out;
+  CatalogImageConfig out;
   out.created = config.string("created");
   const auto rootfs = config.object("rootfs");
   if (!rootfs) refuse("the configuration has no \"rootfs\"");

@@ -9,7 +9,7 @@
 
 namespace cairn {
 
-struct ImageConfig {
+struct CatalogImageConfig {
   std::string created;
   std::vector<DiffId> diff_ids;
   std::vector<CatalogHistory> history;  // oldest first, sizes not filled in
@@ -19,6 +19,6 @@ struct ImageConfig {
 
 // Errc::corrupt for what an engine refuses to load: no JSON, no rootfs, a DiffID that is none, more history than
 // layers.
-ImageConfig parse_image_config(const std::string& text, const std::string& what);
+CatalogImageConfig parse_image_config(const std::string& text, const std::string& what);
 
 }  // namespace cairn

@@ -5,10 +5,12 @@
 #include <sstream>
 
 #include "core/util/error.h"
+#include "drivers/btrfs/btrfs.h"
 #include "drivers/overlay2/overlay2.h"
 #include "drivers/vfs/vfs.h"
 #include "tests/support/fake_driver.h"
 #include "tests/support/leftover_mounts.h"
+#include "tests/support/loop_file_system.h"
 
 namespace cairn::test {
 
@@ -16,6 +18,7 @@ namespace fs = std::filesystem;
 
 std::vector<DriverUnderTest> drivers_under_test() {
   return {{"overlay2", [](const fs::path& root) { return open_overlay2(root); }},
+          {"btrfs", [](const fs::path& root) { return open_btrfs(root); }, btrfs_place},
           {"vfs", [](const fs::path& root) { return open_vfs(root); }},
           {"fake", [](const fs::path& root) { return std::make_unique<FakeDriver>(root); }}};
 }
@@ -30,7 +33,20 @@ static bool must_run(const std::string& name) {
   return false;
 }
 
-DriverRoot::DriverRoot(const DriverUnderTest& driver) : open_(driver.open) {
+TempDir place_for(const DriverUnderTest& driver) { return driver.backing ? TempDir(driver.backing()) : TempDir(); }
+
+static TempDir place_or_reason(const DriverUnderTest& driver, std::string& reason) {
+  try {
+    return place_for(driver);
+  } catch (const Error& e) {
+    if (e.code() != Errc::unsupported) throw;
+    reason = e.what();
+    return {};
+  }
+}
+
+DriverRoot::DriverRoot(const DriverUnderTest& driver) : dir_(place_or_reason(driver, no_place_)), open_(driver.open) {
+  if (!no_place_.empty()) return;
   open_and_probe();
   if (status_.writable || !running_as_root()) return;
   driver_.reset();
@@ -55,7 +71,9 @@ void DriverRoot::open_and_probe() {
   status_ = driver_->probe();
 }
 
-std::string DriverRoot::why_not() const { return status_.writable ? "" : status_.why_not; }
+std::string DriverRoot::why_not() const {
+  return !no_place_.empty() ? no_place_ : status_.writable ? "" : status_.why_not;
+}
 
 MountedLayer::MountedLayer(Driver& driver, const LayerId& id, Access access, const fs::path& target) : target_(target) {
   driver.mount(id, access, target);

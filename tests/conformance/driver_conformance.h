@@ -24,7 +24,10 @@ namespace cairn::test {
 struct DriverUnderTest {
   std::string name;
   std::function<std::unique_ptr<Driver>(const std::filesystem::path& root)> open;
+  // Where roots must lie, for a driver that needs a file system of its own kind. Throws unsupported if none can be had.
+  std::function<std::filesystem::path()> backing = {};
 };
+TempDir place_for(const DriverUnderTest& driver);  // throws as `backing` does
 std::vector<DriverUnderTest> drivers_under_test();
 std::ostream& operator<<(std::ostream& out, const DriverUnderTest& driver);
 
@@ -42,7 +45,8 @@ class DriverRoot {
  private:
   void open_and_probe();
 
-  TempDir dir_;  // declared first, so it dies last
+  std::string no_place_;  // why there is none
+  TempDir dir_;           // declared before what works in it, so it dies last
   std::optional<MountGuard> tmpfs_;
   std::function<std::unique_ptr<Driver>(const std::filesystem::path&)> open_;
   std::unique_ptr<Driver> driver_;

@@ -154,7 +154,8 @@ class OddRoots : public testing::TestWithParam<std::tuple<DriverUnderTest, std::
 
 TEST_P(OddRoots, AMountShowsTheTree) {
   const auto& [under_test, name] = GetParam();
-  const DriverUnderTest there{under_test.name, [&](const fs::path& root) { return under_test.open(root / name); }};
+  const DriverUnderTest there{under_test.name, [&](const fs::path& root) { return under_test.open(root / name); },
+                              under_test.backing};
   DriverRoot root(there);
   if (!root.why_not().empty() || !root.mountable())
     GTEST_SKIP() << there.name << " does not mount here: " << root.why_not();

@@ -94,6 +94,19 @@ class Case(unittest.TestCase):
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", where], check=True)
         return where
 
+    def btrfs(self, name):
+        """A btrfs in a sparse file, mounted; the file and its loop device go with the mount."""
+        self.need_program("/usr/sbin/mkfs.btrfs", "btrfs-progs")
+        where, image = self.path(name), self.path(name + ".img")
+        os.mkdir(where)
+        with open(image, "wb") as file:
+            file.truncate(4 << 30)
+        subprocess.run(["/usr/sbin/mkfs.btrfs", "-q", image], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if subprocess.run(["mount", "-t", "btrfs", "-o", "loop", image, where], check=False).returncode != 0:
+            self.skipTest("a btrfs cannot be mounted here")
+        os.unlink(image)
+        return where
+
     def assert_same_tree(self, got, want, what=""):
         """Compares two listings; a failure shows the paths that differ, not both trees."""
         gone = {k: v for k, v in want.items() if k not in got}

@@ -93,20 +93,20 @@ class Load(Case):
                 store = Store(root, "overlay2")
                 self.assertEqual((store.problems(), store.configs(), store.layers(), store.driver_dirs()), ([], {}, {}, set()))
 
-    def check_with_engine(self, driver):
+    def check_with_engine(self, driver, disk=""):
         self.need_engine()
         self.need_program(BUSYBOX, "busybox-static")
         image = sample(trees.busybox())
         twin = archives.Image([image.layers[0], [lt.file("twin", b"t")]], cmd=["/bin/busybox", "cat", "/twin"])
-        pairs, root = [(image, ["x:1", "local/x:latest"]), (twin, ["twin:1"])], self.path("root")
+        pairs, root, reference = [(image, ["x:1", "local/x:latest"]), (twin, ["twin:1"])], self.path(disk, "root"), self.path(disk, "theirs")
         archive = archives.docker_archive(pairs)
-        with self.engine(self.path("theirs"), driver) as dockerd:
+        with self.engine(reference, driver) as dockerd:
             dockerd.docker("load", input=archive)
             dockerd.docker("load", input=archives.old_archive([(image, ["old:1"])]))
             want = {name: tar_listing(dockerd.docker("export", dockerd.lines("create", name, "x")[0])) for name in ("x:1", "twin:1", "old:1")}
         self.cairn("--root", root, "-s", driver, "load", input=archive)
         self.cairn("--root", root, "-s", driver, "load", input=archives.old_archive([(image, ["old:1"])]))
-        ours, theirs = Store(root, driver), Store(self.path("theirs"), driver)
+        ours, theirs = Store(root, driver), Store(reference, driver)
         for what in ("configs", "parents", "tags", "layers"):
             self.assertEqual(ours.identity()[what], theirs.identity()[what], what)
         self.assertEqual({c: layer["size"] for c, layer in ours.layers().items()}, {c: layer["size"] for c, layer in theirs.layers().items()})
@@ -128,6 +128,10 @@ class Load(Case):
 
     def test_engine_runs_what_was_loaded_vfs(self):
         self.check_with_engine("vfs")
+
+    def test_engine_runs_what_was_loaded_btrfs(self):
+        self.btrfs("disk")
+        self.check_with_engine("btrfs", "disk")
 
     def test_what_skopeo_wrote_is_loaded(self):
         self.need_program("/usr/bin/skopeo", "skopeo")

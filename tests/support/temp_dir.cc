@@ -9,10 +9,15 @@
 
 namespace cairn::test {
 
-TempDir::TempDir() {
+static std::filesystem::path usual_base() {
   const char* base = std::getenv("CAIRN_TEST_DIR");
-  std::string pattern =
-      (base ? std::filesystem::path(base) : std::filesystem::temp_directory_path()) / "cairn-test-XXXXXX";
+  return base ? std::filesystem::path(base) : std::filesystem::temp_directory_path();
+}
+
+TempDir::TempDir() : TempDir(usual_base()) {}
+
+TempDir::TempDir(const std::filesystem::path& base) {
+  std::string pattern = base / "cairn-test-XXXXXX";
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make " + pattern);
   path_ = pattern;
 }

@@ -9,6 +9,7 @@ namespace cairn::test {
 class TempDir {
  public:
   TempDir();  // below $CAIRN_TEST_DIR, else below the system's temporary directory
+  explicit TempDir(const std::filesystem::path& base);
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
