@@ -30,7 +30,7 @@ class DeviceSet {
 
   // "" is the base device in all of these.
   std::optional<DeviceRecord> find(const std::string& hash) const;  // none for one that is to be deleted
-  std::vector<LayerId> list() const;
+  std::vector<std::string> list() const;                            // stages' as well
   // A snapshot of `parent`. Throws already_exists, not_found, no_space before the pool is full.
   void create(const std::string& hash, const std::string& parent);
   // Absent is success; throws in_use while the device is open.

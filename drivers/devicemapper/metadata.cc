@@ -43,6 +43,7 @@ static std::string file_of(const std::string& hash) {
 }
 
 static bool is_device_file(const std::string& name) {
+  if (name.starts_with(kStage)) return LayerId::valid(name.substr(kStage.size()));
   return LayerId::valid(name) && name != "base" && name != "deviceset-metadata" && name != "transaction-metadata";
 }
 
@@ -73,26 +74,33 @@ static void unlink_durably(int home, const std::string& file) {
   if (const auto dir = try_open_at(home, kDirectory, O_RDONLY | O_DIRECTORY)) fsync_fd(dir->get(), kDirectory);
 }
 
-std::vector<LayerId> Metadata::list() const {
-  std::vector<LayerId> out;
+std::vector<std::string> Metadata::list() const {
+  std::vector<std::string> out;
   const auto dir = try_open_at(home_, kDirectory, O_RDONLY | O_DIRECTORY);
   if (!dir) return out;
   for (const auto& name : list_dir(dir->get()))
-    if (is_device_file(name)) out.emplace_back(name);
+    if (is_device_file(name)) out.push_back(name);
   return out;
 }
 
 std::optional<DeviceRecord> Metadata::device(const std::string& hash) const {
   auto record = read<DeviceRecord>(home_, file_of(hash));
   if (record && (record->device_id < 0 || record->device_id > kMaxDeviceId || record->size <= 0))
-    throw Error(Errc::corrupt, "reading 'devicemapper/" + printable(file_of(hash)) +
-                                   "': no thin device has such an id or size");
+    throw Error(Errc::corrupt,
+                "reading 'devicemapper/" + printable(file_of(hash)) + "': no thin device has such an id or size");
   return record;
 }
 
 void Metadata::put(const std::string& hash, const DeviceRecord& record) { write(home_, file_of(hash), record); }
 
 void Metadata::remove(const std::string& hash) { unlink_durably(home_, file_of(hash)); }
+
+// In one step: two files of one device would be two owners.
+void Metadata::rename(const std::string& from, const std::string& to) {
+  if (::renameat(home_, file_of(from).c_str(), home_, file_of(to).c_str()) != 0)
+    throw_errno("renaming 'devicemapper/" + printable(file_of(from)) + "'");
+  fsync_fd(open_at(home_, kDirectory, O_RDONLY | O_DIRECTORY).get(), kDirectory);
+}
 
 std::optional<DeviceSetRecord> Metadata::device_set() const { return read<DeviceSetRecord>(home_, kDeviceSet); }
 

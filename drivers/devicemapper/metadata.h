@@ -44,6 +44,9 @@ struct TransactionRecord {  // metadata/transaction-metadata; stays there when t
   static void fields(Self& self, Visit&& visit);
 };
 
+// A device in the making: engines skip files of such names.
+constexpr std::string_view kStage = ".cairn-";
+
 constexpr int64_t kMaxDeviceId = 0xffffff;  // 24 bits of thin-provisioning
 
 // Files below HOME. `hash`: a layer's id, or "" for the base device. What cannot be a record is Errc::corrupt, naming
@@ -52,10 +55,11 @@ class Metadata {
  public:
   explicit Metadata(int home_fd) : home_(home_fd) {}
 
-  std::vector<LayerId> list() const;  // devices but the base, sorted
+  std::vector<std::string> list() const;  // the hashes of all devices but the base's, stages' as well, sorted
   std::optional<DeviceRecord> device(const std::string& hash) const;
   void put(const std::string& hash, const DeviceRecord& record);
   void remove(const std::string& hash);  // absent is success
+  void rename(const std::string& from, const std::string& to);
 
   std::optional<DeviceSetRecord> device_set() const;
   void put(const DeviceSetRecord& record);

@@ -59,8 +59,8 @@ PoolStatus parse_pool_status(std::string_view parameters) {
   if (words.size() < 5 || !parse(words[0], status.transaction_id) ||
       !parse_usage(words[1], status.used_metadata, status.total_metadata) ||
       !parse_usage(words[2], status.used_data, status.total_data))
-    throw Error(Errc::corrupt, "reading the status of a thin pool: '" + printable(std::string(parameters), 120) +
-                                   "' is none");
+    throw Error(Errc::corrupt,
+                "reading the status of a thin pool: '" + printable(std::string(parameters), 120) + "' is none");
   for (const auto& word : words) {
     status.read_only = status.read_only || word == "ro";
     status.out_of_data_space = status.out_of_data_space || word == "out_of_data_space";
@@ -78,13 +78,15 @@ std::string refuses_writes(const PoolStatus& status, unsigned min_free_percent) 
     return total - std::min(used, total) < total * min_free_percent / 100;
   };
   if (scarce(status.used_data, status.total_data))
-    return fmt::format("less than {} % of the pool's data space is free ({} of {} blocks used): enlarge it, remove "
-                       "images, or lower dm.min_free_space",
-                       min_free_percent, status.used_data, status.total_data);
+    return fmt::format(
+        "less than {} % of the pool's data space is free ({} of {} blocks used): enlarge it, remove "
+        "images, or lower dm.min_free_space",
+        min_free_percent, status.used_data, status.total_data);
   if (scarce(status.used_metadata, status.total_metadata))
-    return fmt::format("less than {} % of the pool's metadata space is free ({} of {} blocks used): enlarge it, remove "
-                       "images, or lower dm.min_free_space",
-                       min_free_percent, status.used_metadata, status.total_metadata);
+    return fmt::format(
+        "less than {} % of the pool's metadata space is free ({} of {} blocks used): enlarge it, remove "
+        "images, or lower dm.min_free_space",
+        min_free_percent, status.used_metadata, status.total_metadata);
   return "";
 }
 

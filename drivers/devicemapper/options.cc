@@ -1,7 +1,7 @@
 #include "drivers/devicemapper/options.h"
 
-#include <charconv>
 #include <cctype>
+#include <charconv>
 #include <functional>
 #include <map>
 #include <optional>

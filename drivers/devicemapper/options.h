@@ -10,7 +10,7 @@
 namespace cairn::devicemapper {
 
 struct Options {
-  std::string thin_pool;                    // dm.thinpooldev: a pool made by somebody else
+  std::string thin_pool;                     // dm.thinpooldev: a pool made by somebody else
   std::string data_device, metadata_device;  // dm.datadev, dm.metadatadev: block devices in place of loop files
   std::optional<uint64_t> loop_data_bytes, loop_metadata_bytes;  // existing files grow to what is named, never shrink
   uint64_t base_bytes = 10ull << 30;                             // of a new base device

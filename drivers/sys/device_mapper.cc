@@ -97,8 +97,8 @@ dm_info info_of(const Task& task) {
 
 void add_targets(const Task& task, const std::vector<DmTarget>& table) {
   for (const auto& target : table)
-    task.check(dm_task_add_target(task.get(), target.start, target.sectors, target.type.c_str(),
-                                  target.parameters.c_str()));
+    task.check(
+        dm_task_add_target(task.get(), target.start, target.sectors, target.type.c_str(), target.parameters.c_str()));
 }
 
 std::vector<DmTarget> targets(int kind, const std::string& doing, const std::string& name) {
@@ -150,8 +150,8 @@ std::optional<DmInfo> DeviceMapper::info(const std::string& name) {
   if (err != 0) task.fail(err);
   const dm_info info = info_of(task);
   if (!info.exists) return std::nullopt;
-  return DmInfo{info.suspended != 0, info.read_only != 0, info.deferred_remove != 0, info.open_count,
-                info.major,          info.minor};
+  return DmInfo{info.suspended != 0, info.read_only != 0, info.deferred_remove != 0,
+                info.open_count,     info.major,          info.minor};
 }
 
 std::vector<std::string> DeviceMapper::list() {
