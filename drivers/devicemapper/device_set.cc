@@ -79,7 +79,7 @@ static LoopDevice loop_file(const LayerHome& home, const char* file, std::option
 void DeviceSet::start_pool(bool make) {
   const std::string pool = pool_name();
   if (const auto info = DeviceMapper::info(pool)) {
-    if (info->deferred_remove) DeviceMapper::message(pool, "@cancel_deferred_remove");
+    if (info->deferred_remove) DeviceMapper::keep(pool);
     pool_started_ = options_.thin_pool.empty();
     return;
   }
@@ -158,8 +158,8 @@ void DeviceSet::ensure_base() {
 void DeviceSet::check_base() {
   const auto known = Metadata(home_.fd()).device_set();
   if (!known || known->base_uuid.empty()) return;
-  const auto found = probe_file_system(activate_locked("", *find(""), DmAccess::read_only));
-  release("");
+  const auto found = probe_file_system(activate("", *find(""), DmAccess::read_only));
+  let_go("");
   if (!found || found->uuid != known->base_uuid)
     throw Error(Errc::corrupt, "opening the pool '" + printable(pool_name()) + "': its base device has the UUID " +
                                    (found ? found->uuid : "of no file system") + ", the store's has " +
@@ -173,12 +173,12 @@ void DeviceSet::make_base() {
     throw Error(Errc::invalid, "taking the pool '" + printable(pool_name()) +
                                    "': it is not empty and belongs to no store here; name an unused one");
   DeviceRecord base = make_device("", "", options_.base_bytes);
-  const std::string node = activate_locked("", base, DmAccess::read_write);
+  const std::string node = activate("", base, DmAccess::read_write);
   std::string type = options_.file_system;
   if (type.empty()) type = "ext4";
   make_file_system(type, node, options_.mkfs_arguments);
   const auto found = probe_file_system(node);
-  release("");
+  let_go("");
   if (!found) throw Error(Errc::io, "making the base device: it has no file system afterwards");
   DeviceSetRecord record{base.device_id, found->uuid, found->type};
   metadata.put(record);
@@ -252,7 +252,7 @@ void DeviceSet::delete_device(const std::string& hash, const DeviceRecord& recor
   const uint64_t before = status().transaction_id;
   const std::string name = name_of(hash);
   if (options_.discard) {  // gives the loop file's blocks back to the file system it lies on
-    const std::string node = activate_locked(hash, record, DmAccess::read_write);
+    const std::string node = activate(hash, record, DmAccess::read_write);
     const Fd fd = open_at(AT_FDCWD, node, O_RDWR | O_EXCL);
     const uint64_t all[2] = {0, static_cast<uint64_t>(record.size)};
     ::ioctl(fd.get(), BLKDISCARD, all);  // only saves space
@@ -297,20 +297,27 @@ void DeviceSet::rename(const std::string& from, const std::string& to) {
   metadata.rename(from, to);
 }
 
-std::string DeviceSet::activate(const std::string& hash, DmAccess access) {
+void DeviceSet::use(const std::string& hash, DmAccess access,
+                    const std::function<void(const std::string& node)>& open) {
   const auto guard = lock();
   const auto record = find(hash);
   if (!record) throw Error(Errc::not_found, "opening the layer '" + printable(hash) + "': it has no device");
   start_pool(false);
-  return activate_locked(hash, *record, access);
+  const std::string node = activate(hash, *record, access);
+  try {
+    open(node);
+  } catch (...) {
+    let_go(hash);
+    throw;
+  }
 }
 
-std::string DeviceSet::activate_locked(const std::string& hash, const DeviceRecord& record, DmAccess access) {
+std::string DeviceSet::activate(const std::string& hash, const DeviceRecord& record, DmAccess access) {
   const std::string name = name_of(hash);
   if (const auto info = DeviceMapper::info(name)) {
     const bool too_little = info->read_only && access == DmAccess::read_write;
     if (!too_little) {
-      if (info->deferred_remove) DeviceMapper::message(name, "@cancel_deferred_remove");
+      if (info->deferred_remove) DeviceMapper::keep(name);
       return DeviceMapper::node(name);
     }
     if (info->open_count > 0)
@@ -322,6 +329,11 @@ std::string DeviceSet::activate_locked(const std::string& hash, const DeviceReco
 }
 
 void DeviceSet::release(const std::string& hash) {
+  const auto guard = lock();
+  let_go(hash);
+}
+
+void DeviceSet::let_go(const std::string& hash) {
   if (DeviceMapper::info(name_of(hash))) DeviceMapper::remove(name_of(hash), true);
 }
 

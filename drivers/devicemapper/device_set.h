@@ -6,7 +6,7 @@
 #pragma once
 
 #include <filesystem>
-#include <mutex>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -37,8 +37,9 @@ class DeviceSet {
   void remove(const std::string& hash);
   void rename(const std::string& from, const std::string& to);
 
-  // The device's node; it stays until release() and its last user is gone. Throws not_found.
-  std::string activate(const std::string& hash, DmAccess access);
+  // Makes the device and calls `open` with its node, while nobody can take it away; whatever `open` leaves open keeps
+  // it, until release() and its last user is gone. Throws not_found.
+  void use(const std::string& hash, DmAccess access, const std::function<void(const std::string& node)>& open);
   void release(const std::string& hash);
 
   PoolStatus status();
@@ -59,7 +60,8 @@ class DeviceSet {
   int64_t next_device_id();
   DeviceRecord make_device(const std::string& hash, const std::string& parent, uint64_t bytes);
   void delete_device(const std::string& hash, const DeviceRecord& record);
-  std::string activate_locked(const std::string& hash, const DeviceRecord& record, DmAccess access);
+  std::string activate(const std::string& hash, const DeviceRecord& record, DmAccess access);
+  void let_go(const std::string& hash);
   FileLock lock();
 
   LayerHome home_;

@@ -49,20 +49,20 @@ class OpenDevice {
 };
 
 OpenDevice::OpenDevice(DeviceSet& devices, const std::string& hash, Access access) : devices_(devices), hash_(hash) {
-  const std::string node =
-      devices_.activate(hash_, access == Access::read_only ? DmAccess::read_only : DmAccess::read_write);
-  try {
-    ensure_dir_at(devices_.home().fd(), "mnt", 0755);
-    name_ = "mnt/.cairn-" + random_hex(8);
-    mkdir_at(devices_.home().fd(), name_, 0700);
-    place_ = devices_.home().path() / name_;
-    mount_on(node, access);
-    top_ = open_dir(place_.string());
-  } catch (...) {
-    hide();
-    devices_.release(hash_);
-    throw;
-  }
+  devices_.use(hash_, access == Access::read_only ? DmAccess::read_only : DmAccess::read_write,
+               [&](const std::string& node) {
+                 try {
+                   ensure_dir_at(devices_.home().fd(), "mnt", 0755);
+                   name_ = "mnt/.cairn-" + random_hex(8);
+                   mkdir_at(devices_.home().fd(), name_, 0700);
+                   place_ = devices_.home().path() / name_;
+                   mount_on(node, access);
+                   top_ = open_dir(place_.string());
+                 } catch (...) {
+                   hide();
+                   throw;
+                 }
+               });
 }
 
 void OpenDevice::hide() {

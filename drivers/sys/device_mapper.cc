@@ -201,6 +201,13 @@ void DeviceMapper::remove(const std::string& name, bool deferred) {
   task.run_with_cookie(0);
 }
 
+void DeviceMapper::keep(const std::string& name) {
+  message(name, "@cancel_deferred_remove");
+  const Task task(DM_DEVICE_MKNODES, "making the node of", name);
+  task.run();
+  dm_task_update_nodes();
+}
+
 void DeviceMapper::message(const std::string& name, const std::string& text) {
   const Task task(DM_DEVICE_TARGET_MSG, "sending '" + text + "' to", name);
   task.check(dm_task_set_sector(task.get(), 0));

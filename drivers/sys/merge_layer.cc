@@ -37,7 +37,7 @@ class Merger {
   // to be put there.
   void clear(int own, const Fd* whole, const std::string& path) {
     check_interrupt();
-    if (whole != nullptr && !path.empty() && is_opaque(own)) target_.make_opaque(whole->get());
+    if (whole != nullptr && is_opaque(own)) target_.make_opaque(whole->get());
     for (const auto& name : list_dir(own)) {
       const auto st = stat_at(own, name);
       if (!st) continue;
