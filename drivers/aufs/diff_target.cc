@@ -1,0 +1,110 @@
+#include "drivers/aufs/diff_target.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <climits>
+#include <cstdio>
+
+#include "core/util/error.h"
+#include "core/util/replace_file.h"
+#include "drivers/aufs/ancestors.h"
+#include "drivers/sys/implied.h"
+
+namespace cairn::aufs {
+
+static const std::string kMark = ".wh..wh.aufs", kOpaque = ".wh..wh..opq";
+
+static Fd begin_diff(Aufs& driver, const LayerId& id) {
+  const int home = driver.home().make();
+  for (const char* part : {"mnt", "diff", "layers"}) ensure_dir_at(home, part, 0700);
+  for (const auto& path :
+       {"layers/" + id.str(), "mnt/" + id.str(), "mnt/" + id.str() + "-removing", "diff/" + id.str() + "-removing"})
+    if (exists_at(home, path))
+      throw Error(Errc::already_exists,
+                  "making the layer '" + id.str() + "': '" + path + "' is there; removing the layer removes it");
+  mkdir_at(home, "diff/" + id.str(), 0755);
+  return open_dir_at(home, "diff/" + id.str());
+}
+
+// Delegates, so that the destructor removes only what this constructor made.
+AufsTarget::AufsTarget(Aufs& driver, const LayerId& id) : AufsTarget(driver, id, begin_diff(driver, id)) {}
+
+AufsTarget::~AufsTarget() {
+  if (finished_) return;
+  try {
+    driver_.discard(id_);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "cairn: warning: %s\n", e.what());
+  }
+}
+
+static void make_mark(int dir_fd, const std::string& name) {
+  create_file_at(dir_fd, name, "", 0444);
+  // A set-group-id directory gives its group to what is made in it.
+  if (::fchownat(dir_fd, name.c_str(), 0, 0, AT_SYMLINK_NOFOLLOW) != 0) throw_errno("giving it to root");
+}
+
+void AufsTarget::mark(int dir_fd, const std::string& name) {
+  while_doing([&] { return "making '" + printable(name) + "'"; },
+              [&] {
+                if (!exists_at(diff_.get(), kMark)) make_mark(diff_.get(), kMark);
+                if (::linkat(diff_.get(), kMark.c_str(), dir_fd, name.c_str(), 0) == 0 || errno == EEXIST) return;
+                make_mark(dir_fd, name);  // too many links, or a file system without them
+              });
+}
+
+void AufsTarget::hide(int dir_fd, const std::string& name) {
+  if (name.starts_with(".wh.")) return;  // no layer has such a name
+  if (name.size() + 4 > NAME_MAX)
+    throw Error(Errc::unsupported, "hiding '" + printable(name) +
+                                       "': aufs would do it by a file '.wh.NAME', whose name " + "is too long (" +
+                                       std::to_string(name.size() + 4) + " bytes of " + std::to_string(NAME_MAX) +
+                                       "); load the image into an overlay2 store");
+  mark(dir_fd, ".wh." + name);
+}
+
+void AufsTarget::make_opaque(int dir_fd) { mark(dir_fd, kOpaque); }
+
+// The kernel's aufs looks for no mark in a branch's root, so each name that it would hide is hidden by itself.
+void AufsTarget::spell_out_opaque_root(const TreeNode& parent) {
+  struct stat before;
+  if (::fstat(diff_.get(), &before) != 0) throw_errno("reading the status of a layer's root");
+  for (const auto& node : parent.children()) {
+    const auto own = stat_at(diff_.get(), node.name());
+    if (!own) hide(diff_.get(), node.name());
+    if (own && S_ISDIR(own->st_mode)) make_opaque(open_dir_at(diff_.get(), node.name()).get());
+  }
+  const timespec times[2] = {before.st_atim, before.st_mtim};
+  if (::futimens(diff_.get(), times) != 0) throw_errno("restoring the times of a layer's root");
+}
+
+// The ids for the file `layers`.
+std::vector<LayerId> AufsTarget::lie_on(const LayerId& parent, const std::vector<std::string>& implied_dirs) {
+  if (!driver_.exists(parent))
+    throw Error(Errc::not_found, "opening the parent '" + parent.str() + "': aufs has no such layer");
+  auto ancestors = ancestors_of(driver_.home_fd(), parent);
+  if (ancestors.size() >= kMaxParents)
+    throw Error(Errc::unsupported, "making a layer on '" + parent.str() + "': it has " +
+                                       std::to_string(ancestors.size()) + " parents already, and the limit is " +
+                                       std::to_string(kMaxParents));
+  ancestors.insert(ancestors.begin(), parent);
+  const Tree below = driver_.tree(parent);
+  complete_implied(diff_.get(), below, implied_dirs, WhiteoutStyle::aufs);
+  if (exists_at(diff_.get(), kOpaque)) spell_out_opaque_root(below.root());
+  return ancestors;
+}
+
+void AufsTarget::finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) {
+  while_doing([&] { return "finishing the layer '" + id_.str() + "'"; },
+              [&] {
+                const auto ancestors = parent ? lie_on(*parent, implied_dirs) : std::vector<LayerId>();
+                const int home = driver_.home_fd();
+                mkdir_at(home, "mnt/" + id_.str(), 0755);
+                replace_file_at(home, "layers/" + id_.str(), ancestors_text(ancestors), 0644);
+                finished_ = true;
+              });
+}
+
+}  // namespace cairn::aufs
