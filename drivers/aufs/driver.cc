@@ -72,8 +72,7 @@ void Aufs::discard(const LayerId& id) const {
   const auto home = home_.try_fd();
   if (!home) return;
   retire(*home, "mnt", id);
-  if (::unlinkat(*home, ("layers/" + id.str()).c_str(), 0) != 0 && errno != ENOENT)
-    throw_errno("removing 'layers/" + id.str() + "'");
+  remove_tree_at(*home, "layers/" + id.str());  // whatever damage made of it
   retire(*home, "diff", id);
   for (const char* part : {"mnt/", "diff/"}) remove_tree_at(*home, part + id.str() + std::string(kRemoving));
 }

@@ -10,17 +10,17 @@
 #include <optional>
 #include <set>
 
+#include "core/archive/branch.h"
 #include "core/archive/tree.h"
 #include "core/util/error.h"
 #include "core/util/interrupt.h"
+#include "drivers/aufs/marks.h"
 #include "drivers/sys/implied.h"
 #include "drivers/sys/overlay_marks.h"
 
 namespace cairn::aufs {
 
 namespace {
-
-constexpr std::string_view kWhiteout = ".wh.";
 
 // One branch's directory of a merged one.
 struct Part {
@@ -69,33 +69,20 @@ class MaskWriter {
   std::string unshowable_;  // the first path that overlayfs would misread
 };
 
-unsigned char type_in(const Part& part, const std::string& name, unsigned char listed) {
-  if (listed != DT_UNKNOWN) return listed;
-  const auto st = stat_at(part.dir->get(), name);
-  return st ? static_cast<unsigned char>(IFTODT(st->st_mode)) : static_cast<unsigned char>(DT_UNKNOWN);
-}
-
 // True if the part is opaque.
 bool MaskWriter::list_part(const Part& part, size_t index, Names& names) const {
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(open_dir_at(part.dir->get(), ".").release()), ::closedir);
-  if (!dir) throw_errno("listing '" + printable(path_of(part.dir->get())) + "'");
   bool opaque = false;
-  for (;;) {
-    errno = 0;
-    const dirent* entry = ::readdir(dir.get());
-    if (!entry && errno != 0) throw_errno("listing '" + printable(path_of(part.dir->get())) + "'");
-    if (!entry) return opaque;
-    const std::string name = entry->d_name;
-    if (name == "." || name == "..") continue;
+  for (const auto& [name, type] : entries_of(part.dir->get())) {
     if (!name.starts_with(kWhiteout)) {
-      names.said[name].push_back({index, false, type_in(part, name, entry->d_type)});
+      names.said[name].push_back({index, false, type});
       continue;
     }
     names.marks.insert(name);
+    opaque = opaque || name == kOpaque;
     const std::string hidden = name.substr(kWhiteout.size());
-    opaque = opaque || hidden == ".wh..opq";
     if (!hidden.empty() && !hidden.starts_with(kWhiteout)) names.said[hidden].push_back({index, true, DT_UNKNOWN});
   }
+  return opaque;
 }
 
 // Leaves the level without the parts below an opaque one.
@@ -182,6 +169,7 @@ void MaskWriter::walk(Level& level) {
 }
 
 std::vector<std::string> MaskWriter::run(const std::vector<std::shared_ptr<const Fd>>& branches) {
+  raise_descriptor_limit();  // (depth x branches) directories are open
   Level root{nullptr, "", {}, {}};
   for (const auto& branch : branches) root.parts.push_back({branch, root.parts.size()});
   used_ = branches.size();

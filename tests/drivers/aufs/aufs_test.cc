@@ -203,6 +203,8 @@ TEST_F(Aufs, DamageOfWhatLiesBelowIsNamed) {
   EXPECT_FALSE(driver_->exists(mid_));
   fs::create_directory(at("layers/mid"));
   EXPECT_NE(corrupt_message(mid_).find("no regular file"), std::string::npos);
+  driver_->remove(mid_);
+  EXPECT_FALSE(fs::exists(at("layers/mid")));
 }
 
 TEST_F(Aufs, AMissingOrLinkedDiffIsCorrupt) {
@@ -241,6 +243,24 @@ TEST_F(Aufs, NamesThatNoLayerHasNeedNoWhiteout) {
   EXPECT_TRUE(list_dir(target->root_fd()).empty());
 }
 
+TEST_F(Aufs, AFileThatWouldHideAnotherIsRefused) {
+  for (const char* forged : {".wh.a", "d/.wh.a", "d/.wh..wh..opq", "d/.wh.dir/", ".wh..wh.aufs"}) {
+    const auto target = driver_->begin(LayerId("forged"));
+    mkdir_at(target->root_fd(), "d", 0755);
+    target->hide(open_dir_at(target->root_fd(), "d").get(), "hidden");
+    remove_tree_at(target->root_fd(), ".wh..wh.aufs");
+    const std::string name = forged;
+    if (name.ends_with('/'))
+      mkdir_at(target->root_fd(), name, 0755);
+    else
+      create_file_at(target->root_fd(), name, "", 0444);
+    const std::string message = message_of([&] { target->finish(mid_, {"."}); }, Errc::unsupported);
+    EXPECT_NE(message.find(".wh."), std::string::npos) << message;
+    EXPECT_FALSE(driver_->exists(LayerId("forged")));
+  }
+  EXPECT_EQ(driver_->list(), (std::vector{base_, mid_, top_}));
+}
+
 TEST_F(Aufs, AWhiteoutInASetGroupIdDirectoryIsRoots) {
   const auto target = driver_->begin(LayerId("gid"));
   ASSERT_EQ(::fchown(target->root_fd(), 0, 50), 0);
@@ -269,6 +289,7 @@ TEST_F(Aufs, LimitsItsDepthAndMountsAllOfIt) {
     const LayerId id("deep" + std::to_string(i));
     const auto target = driver_->begin(id);
     create_file_at(target->root_fd(), "own-" + std::to_string(i), "x", 0644);
+    fs::create_directories(at("diff/" + id.str() + "/d/d/d/d/d/d/d/d/d/d"));  // more directories than descriptors
     if (i % 3 == 0) target->hide(target->root_fd(), "own-" + std::to_string(i - 1));
     target->finish(below, {"."});
     below = id;
