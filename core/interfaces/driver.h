@@ -39,7 +39,7 @@ enum class Access { read_only, read_write };
 struct DriverStatus {
   bool readable = true, writable = true, mountable = true;
   bool writable_mounts = true;  // where mountable; false: all that works is Access::read_only
-  std::string why_not;  // one line, empty when all is well
+  std::string why_not;          // one line, empty when all is well
   std::string remedy;
 };
 
