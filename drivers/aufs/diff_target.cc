@@ -69,17 +69,25 @@ void AufsTarget::hide(int dir_fd, const std::string& name) {
 
 void AufsTarget::make_opaque(int dir_fd) { mark(dir_fd, std::string(kOpaque)); }
 
+// Runs `body`, which puts marks into `dir_fd`, and gives the directory back the times that the layer set.
+template <typename Body>
+static void keep_times(int dir_fd, Body&& body) {
+  struct stat before;
+  if (::fstat(dir_fd, &before) != 0) throw_errno("reading the status of a layer's directory");
+  body();
+  const timespec times[2] = {before.st_atim, before.st_mtim};
+  if (::futimens(dir_fd, times) != 0) throw_errno("restoring the times of a layer's directory");
+}
+
 // The kernel's aufs looks for no mark in a branch's root, so each name that it would hide is hidden by itself.
 void AufsTarget::spell_out_opaque_root(const TreeNode& parent) {
-  struct stat before;
-  if (::fstat(diff_.get(), &before) != 0) throw_errno("reading the status of a layer's root");
   for (const auto& node : parent.children()) {
     const auto own = stat_at(diff_.get(), node.name());
     if (!own) hide(diff_.get(), node.name());
-    if (own && S_ISDIR(own->st_mode)) make_opaque(open_dir_at(diff_.get(), node.name()).get());
+    if (!own || !S_ISDIR(own->st_mode)) continue;
+    const Fd dir = open_dir_at(diff_.get(), node.name());
+    keep_times(dir.get(), [&] { make_opaque(dir.get()); });
   }
-  const timespec times[2] = {before.st_atim, before.st_mtim};
-  if (::futimens(diff_.get(), times) != 0) throw_errno("restoring the times of a layer's root");
 }
 
 void AufsTarget::refuse_forged_marks(int dir_fd, const std::string& path) const {
@@ -108,7 +116,8 @@ std::vector<LayerId> AufsTarget::lie_on(const LayerId& parent, const std::vector
   ancestors.insert(ancestors.begin(), parent);
   const Tree below = driver_.tree(parent);
   complete_implied(diff_.get(), below, implied_dirs, WhiteoutStyle::aufs);
-  if (exists_at(diff_.get(), std::string(kOpaque))) spell_out_opaque_root(below.root());
+  if (exists_at(diff_.get(), std::string(kOpaque)))
+    keep_times(diff_.get(), [&] { spell_out_opaque_root(below.root()); });
   return ancestors;
 }
 
