@@ -16,8 +16,9 @@ namespace fs = std::filesystem;
 
 static fs::path make_directory() {
   std::error_code failed;
-  int err = 0;
+  int err = ENOENT;
   for (const fs::path& base : {fs::path("/run"), fs::temp_directory_path(failed)}) {
+    if (base.empty()) continue;  // TMPDIR names no directory
     std::string name = (base / "cairn-XXXXXX").string();
     if (::mkdtemp(name.data()) != nullptr) return fs::canonical(name);
     err = errno;
