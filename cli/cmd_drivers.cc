@@ -7,8 +7,13 @@
 
 namespace cairn {
 
-static bool usable(const DriverStatus& status) { return status.readable && status.writable && status.mountable; }
+static bool usable(const DriverStatus& status) {
+  return status.readable && status.writable && status.mountable && status.writable_mounts;
+}
 static std::string yes_or_no(bool yes) { return yes ? "yes" : "no"; }
+static std::string mounts(const DriverStatus& status) {
+  return status.mountable && !status.writable_mounts ? "read-only" : yes_or_no(status.mountable);
+}
 
 static Exit run_drivers(const Globals& globals) {
   require_readable(globals.root);
@@ -21,11 +26,12 @@ static Exit run_drivers(const Globals& globals) {
                         {"readable", status.readable},
                         {"writable", status.writable},
                         {"mountable", status.mountable},
+                        {"writable_mounts", status.mountable && status.writable_mounts},
                         {"images", images},
                         {"why_not", text_or_null(status.why_not)},
                         {"remedy", text_or_null(status.remedy)}});
     rows.push_back({name, yes_or_no(usable(status)), yes_or_no(status.readable), yes_or_no(status.writable),
-                    yes_or_no(status.mountable), std::to_string(images), printable(status.why_not, 1000)});
+                    mounts(status), std::to_string(images), printable(status.why_not, 1000)});
     if (!status.remedy.empty()) rows.back().back() += "; " + printable(status.remedy, 1000);
   }
   print(globals.json ? json_document(document) : format_table(rows));
@@ -38,8 +44,8 @@ Command drivers_command(CLI::App& program, const Globals& globals) {
   app->footer(
       "Drivers are tried where the root is, as that depends on its file system. IMAGES is what the root holds of "
       "each.\n"
-      "With --json: an array of objects with name, usable, readable, writable, mountable, images, why_not and "
-      "remedy.\n\n"
+      "With --json: an array of objects with name, usable, readable, writable, mountable, writable_mounts, "
+      "images, why_not and remedy.\n\n"
       "Examples:\n"
       "  cairn drivers\n"
       "  cairn --root /srv/docker drivers --json");

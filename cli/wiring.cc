@@ -9,6 +9,7 @@
 #include "cli/output/terminal.h"
 #include "cli/privilege.h"
 #include "core/layer/store_lock.h"
+#include "drivers/aufs/aufs.h"
 #include "drivers/btrfs/btrfs.h"
 #include "drivers/devicemapper/devicemapper.h"
 #include "drivers/overlay/overlay.h"
@@ -26,11 +27,9 @@ struct KnownDriver {
   std::unique_ptr<Driver> (*open)(const std::filesystem::path& root, const DriverOptions& options);
 };
 // Best first: the order in which a new store tries them.
-constexpr KnownDriver kDrivers[] = {{"overlay2", open_overlay2},
-                                    {"btrfs", open_btrfs},
-                                    {"vfs", open_vfs},
-                                    {"overlay", open_overlay},
-                                    {"devicemapper", open_devicemapper}};
+constexpr KnownDriver kDrivers[] = {{"overlay2", open_overlay2}, {"btrfs", open_btrfs},
+                                    {"aufs", open_aufs},         {"vfs", open_vfs},
+                                    {"overlay", open_overlay},   {"devicemapper", open_devicemapper}};
 
 DriverOptions options_of(const Globals& globals) {
   DriverOptions out;
@@ -49,7 +48,7 @@ std::string environment(const char* name) {
 std::string best_driver(const std::filesystem::path& root) {
   for (const auto& known : kDrivers) {
     const DriverStatus status = known.open(root, {})->probe();
-    if (status.readable && status.writable && status.mountable) return known.name;
+    if (status.readable && status.writable && status.mountable && status.writable_mounts) return known.name;
   }
   return "vfs";
 }

@@ -176,6 +176,9 @@ void LayerApplier::unpack(const TarEntry& entry) {
   if (entry.uid == UINT32_MAX || entry.gid == UINT32_MAX)  // chown(2) would leave the owner as it is
     throw Error(Errc::invalid, "its owner is " + std::to_string(UINT32_MAX) + ": no such id can exist");
   if (path == ".") return put_root(entry);
+  // To overlayfs this device is a whiteout. It is one in every store, so that all show the same.
+  if (entry.type == TarType::char_device && entry.device_major == 0 && entry.device_minor == 0)
+    return whiteout(folder_of(path), name);
   const auto dir = dirs_.open_or_make(folder_of(path));
   switch (entry.type) {
     case TarType::directory:

@@ -38,7 +38,8 @@ enum class Access { read_only, read_write };
 // Whether and how this driver can work in this place.
 struct DriverStatus {
   bool readable = true, writable = true, mountable = true;
-  std::string why_not;  // one line, empty when all is well
+  bool writable_mounts = true;  // where mountable; false: all that works is Access::read_only
+  std::string why_not;          // one line, empty when all is well
   std::string remedy;
 };
 

@@ -27,27 +27,31 @@ void copy_dir_attributes(const TreeNode& node, int fd) {
   set_times(inode, st.st_atim, st.st_mtim);
 }
 
-static void complete_one(int own_root, const TreeNode& parent_root, const std::string& path) {
+static bool hides_parents(int dir_fd, WhiteoutStyle style) {
+  return style == WhiteoutStyle::aufs ? exists_at(dir_fd, ".wh..wh..opq") : is_opaque(dir_fd);
+}
+
+static void complete_one(int own_root, const TreeNode& parent_root, const std::string& path, WhiteoutStyle style) {
   Fd own = dup_fd(own_root);
   TreeNode above = parent_root;
   for (const auto& name : components(path)) {
     const auto next = above.child(name);
     if (!next || !next->is_dir()) return;
     own = open_dir_at(own.get(), name);
-    if (is_opaque(own.get())) return;
+    if (hides_parents(own.get(), style)) return;
     above = *next;
   }
   copy_dir_attributes(above, own.get());
 }
 
-void complete_implied(int own_root, const Tree& parent, const std::vector<std::string>& implied) {
+void complete_implied(int own_root, const Tree& parent, const std::vector<std::string>& implied, WhiteoutStyle style) {
   if (implied.empty() || parent.empty()) return;
   const TreeNode root = parent.root();
-  const bool alone = is_opaque(own_root);  // then only the root itself is the parent's, too
+  const bool alone = hides_parents(own_root, style);  // then only the root itself is the parent's, too
   for (const auto& path : implied)
     if (!alone || path == ".")
       while_doing([&] { return "completing the directory '" + printable(path) + "'"; },
-                  [&] { complete_one(own_root, root, path); });
+                  [&] { complete_one(own_root, root, path, style); });
 }
 
 }  // namespace cairn

@@ -20,8 +20,8 @@ std::vector<Mounted> mount_table() {
   if (!table || !iterator) throw Error(Errc::io, "reading '/proc/self/mountinfo': is /proc mounted?");
   std::vector<Mounted> out;
   for (libmnt_fs* one = nullptr; mnt_table_next_fs(table.get(), iterator.get(), &one) == 0;)
-    out.push_back({text(mnt_fs_get_target(one)), text(mnt_fs_get_fstype(one)), text(mnt_fs_get_root(one)),
-                   text(mnt_fs_get_fs_options(one)), mnt_fs_get_devno(one)});
+    out.push_back({text(mnt_fs_get_target(one)), text(mnt_fs_get_fstype(one)), text(mnt_fs_get_source(one)),
+                   text(mnt_fs_get_root(one)), text(mnt_fs_get_fs_options(one)), mnt_fs_get_devno(one)});
   return out;
 }
 

@@ -12,6 +12,7 @@ namespace cairn {
 struct Mounted {
   std::filesystem::path target;
   std::string type;
+  std::string source;   // as the mounting program gave it
   std::string root;     // the directory of that file system that is shown: a bind mount's source
   std::string options;  // the file system's own: lowerdir=…,upperdir=…
   dev_t device = 0;

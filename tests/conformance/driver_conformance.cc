@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/util/error.h"
+#include "drivers/aufs/aufs.h"
 #include "drivers/btrfs/btrfs.h"
 #include "drivers/devicemapper/devicemapper.h"
 #include "drivers/overlay2/overlay2.h"
@@ -27,6 +28,7 @@ static std::unique_ptr<Driver> open_small_devicemapper(const fs::path& root) {
 
 std::vector<DriverUnderTest> drivers_under_test() {
   return {{"overlay2", [](const fs::path& root) { return open_overlay2(root); }},
+          {"aufs", [](const fs::path& root) { return open_aufs(root); }},
           {"btrfs", [](const fs::path& root) { return open_btrfs(root); }, btrfs_place},
           {"vfs", [](const fs::path& root) { return open_vfs(root); }},
           {"devicemapper", open_small_devicemapper},
@@ -121,7 +123,7 @@ void DriverConformance::TearDown() { unmount_leftovers(beside_.path()); }
 LayerId DriverConformance::make(const std::optional<LayerId>& parent,
                                 const std::function<void(const fs::path&)>& write) {
   const LayerId id = fresh_id();
-  if (mountable()) {
+  if (writable_mounts()) {
     driver().create(id, parent);
     const MountedLayer mounted(driver(), id, Access::read_write, place("rw-" + id.str().substr(0, 8)));
     write(mounted.path());

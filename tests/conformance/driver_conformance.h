@@ -39,6 +39,7 @@ class DriverRoot {
   const std::filesystem::path& path() const { return dir_.path(); }
   Driver& driver() { return *driver_; }
   bool mountable() const { return status_.mountable; }
+  bool writable_mounts() const { return status_.mountable && status_.writable_mounts; }
   std::string why_not() const;  // empty if the driver works here
   std::unique_ptr<Driver> reopen() const { return open_(dir_.path()); }
 
@@ -76,6 +77,7 @@ class DriverConformance : public testing::TestWithParam<DriverUnderTest> {
   Driver& driver() { return root_->driver(); }
   std::filesystem::path root() const { return root_->path(); }
   bool mountable() const { return root_->mountable(); }
+  bool writable_mounts() const { return root_->writable_mounts(); }
   std::unique_ptr<Driver> reopen() const { return root_->reopen(); }
 
   // A created layer that `write` fills: through a writable mount, or where there are none, as a layer in the making.

@@ -26,8 +26,7 @@ TEST(Tables, AreTheEngines) {
 }
 
 TEST(PoolStatusLine, IsRead) {
-  const auto status =
-      parse_pool_status("236 141/524288 1009/32768 - rw discard_passdown queue_if_no_space - 1024");
+  const auto status = parse_pool_status("236 141/524288 1009/32768 - rw discard_passdown queue_if_no_space - 1024");
   EXPECT_EQ(status.transaction_id, 236u);
   EXPECT_EQ(status.used_metadata, 141u);
   EXPECT_EQ(status.total_data, 32768u);
@@ -47,12 +46,13 @@ TEST_P(PoolRefuses, BeforeDataIsLost) {
 }
 INSTANTIATE_TEST_SUITE_P(
     , PoolRefuses,
-    testing::Values(Refusal{"failed", "Fail", "failed"},
-                    Refusal{"needs_check", "1 1/10 1/10 - rw discard_passdown queue_if_no_space needs_check", "thin_check"},
-                    Refusal{"read_only", "1 1/10 1/10 - ro discard_passdown queue_if_no_space -", "read-only"},
-                    Refusal{"full", "1 1/10 10/10 - out_of_data_space discard_passdown queue_if_no_space -", "full"},
-                    Refusal{"data_scarce", "1 1/100 91/100 - rw discard_passdown queue_if_no_space -", "data space"},
-                    Refusal{"metadata_scarce", "1 95/100 1/100 - rw discard_passdown queue_if_no_space -", "metadata space"}),
+    testing::Values(
+        Refusal{"failed", "Fail", "failed"},
+        Refusal{"needs_check", "1 1/10 1/10 - rw discard_passdown queue_if_no_space needs_check", "thin_check"},
+        Refusal{"read_only", "1 1/10 1/10 - ro discard_passdown queue_if_no_space -", "read-only"},
+        Refusal{"full", "1 1/10 10/10 - out_of_data_space discard_passdown queue_if_no_space -", "full"},
+        Refusal{"data_scarce", "1 1/100 91/100 - rw discard_passdown queue_if_no_space -", "data space"},
+        Refusal{"metadata_scarce", "1 95/100 1/100 - rw discard_passdown queue_if_no_space -", "metadata space"}),
     [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
