@@ -43,6 +43,7 @@ static void run(const std::vector<std::string>& command) {
   if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("running '" + command[0] + "'");
   Fd out(ends[0]), in(ends[1]);
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const auto& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   posix_spawn_file_actions_t actions;

@@ -71,7 +71,8 @@ Options Options::parse(const DriverOptions& options) {
       {"dm.use_deferred_deletion", [](Value v) { parse_bool(v); }},
       {"dm.libdm_log_level", [](Value) {}},
   };
-  for (const auto& [key, value] : options.storage_opts) {
+  for (const auto& option : options.storage_opts) {
+    const std::string &key = option.first, &value = option.second;
     const std::string doing = "opening devicemapper: storage option '" + printable(key) + "'";
     const auto found = known.find(key);
     if (found == known.end()) {
