@@ -79,9 +79,9 @@ static LoopDevice loop_file(const LayerHome& home, const char* file, std::option
 void DeviceSet::start_pool(bool make) {
   const std::string pool = pool_name();
   if (const auto info = DeviceMapper::info(pool)) {
-    if (info->deferred_remove) DeviceMapper::keep(pool);
-    pool_started_ = options_.thin_pool.empty();
-    return;
+    if (!info->deferred_remove) return;
+    our_pool_ = options_.thin_pool.empty();
+    if (DeviceMapper::keep(pool)) return;  // else its last user has just gone
   }
   if (!options_.thin_pool.empty())
     throw Error(Errc::not_found,
@@ -95,17 +95,17 @@ void DeviceSet::start_pool(bool make) {
   const DmTarget table =
       pool_table(block_device_size(data_node), metadata_node, data_node, options_.block_bytes / kSector);
   DeviceMapper::create(pool, {table}, DmAccess::read_write);
-  pool_started_ = true;
+  our_pool_ = true;
 }
 
 void DeviceSet::stop_pool() {
-  if (!pool_started_) return;
+  if (!our_pool_) return;
+  const auto guard = lock();
   if (DeviceMapper::info(pool_name())) DeviceMapper::remove(pool_name(), true);
-  pool_started_ = false;
+  our_pool_ = false;
 }
 
 PoolStatus DeviceSet::status() {
-  if (!pool_started_ && options_.thin_pool.empty()) start_pool(false);
   const auto lines = DeviceMapper::status(pool_name());
   if (lines.size() != 1 || lines[0].type != "thin-pool")
     throw Error(Errc::invalid, "reading the status of '" + printable(pool_name()) + "': it is no thin pool");
@@ -158,8 +158,9 @@ void DeviceSet::ensure_base() {
 void DeviceSet::check_base() {
   const auto known = Metadata(home_.fd()).device_set();
   if (!known || known->base_uuid.empty()) return;
-  const auto found = probe_file_system(activate("", *find(""), DmAccess::read_only));
-  let_go("");
+  const Active active = activate("", *find(""), DmAccess::read_only);
+  const auto found = probe_file_system(active.node);
+  if (active.ours) let_go("");
   if (!found || found->uuid != known->base_uuid)
     throw Error(Errc::corrupt, "opening the pool '" + printable(pool_name()) + "': its base device has the UUID " +
                                    (found ? found->uuid : "of no file system") + ", the store's has " +
@@ -173,7 +174,7 @@ void DeviceSet::make_base() {
     throw Error(Errc::invalid, "taking the pool '" + printable(pool_name()) +
                                    "': it is not empty and belongs to no store here; name an unused one");
   DeviceRecord base = make_device("", "", options_.base_bytes);
-  const std::string node = activate("", base, DmAccess::read_write);
+  const std::string node = activate("", base, DmAccess::read_write).node;
   std::string type = options_.file_system;
   if (type.empty()) type = "ext4";
   make_file_system(type, node, options_.mkfs_arguments);
@@ -252,7 +253,7 @@ void DeviceSet::delete_device(const std::string& hash, const DeviceRecord& recor
   const uint64_t before = status().transaction_id;
   const std::string name = name_of(hash);
   if (options_.discard) {  // gives the loop file's blocks back to the file system it lies on
-    const std::string node = activate(hash, record, DmAccess::read_write);
+    const std::string node = activate(hash, record, DmAccess::read_write).node;
     const Fd fd = open_at(AT_FDCWD, node, O_RDWR | O_EXCL);
     const uint64_t all[2] = {0, static_cast<uint64_t>(record.size)};
     ::ioctl(fd.get(), BLKDISCARD, all);  // only saves space
@@ -297,35 +298,34 @@ void DeviceSet::rename(const std::string& from, const std::string& to) {
   metadata.rename(from, to);
 }
 
-void DeviceSet::use(const std::string& hash, DmAccess access,
+bool DeviceSet::use(const std::string& hash, DmAccess access,
                     const std::function<void(const std::string& node)>& open) {
   const auto guard = lock();
   const auto record = find(hash);
   if (!record) throw Error(Errc::not_found, "opening the layer '" + printable(hash) + "': it has no device");
   start_pool(false);
-  const std::string node = activate(hash, *record, access);
+  const Active active = activate(hash, *record, access);
   try {
-    open(node);
+    open(active.node);
   } catch (...) {
-    let_go(hash);
+    if (active.ours) let_go(hash);
     throw;
   }
+  return active.ours;
 }
 
-std::string DeviceSet::activate(const std::string& hash, const DeviceRecord& record, DmAccess access) {
+DeviceSet::Active DeviceSet::activate(const std::string& hash, const DeviceRecord& record, DmAccess access) {
   const std::string name = name_of(hash);
   if (const auto info = DeviceMapper::info(name)) {
     const bool too_little = info->read_only && access == DmAccess::read_write;
-    if (!too_little) {
-      if (info->deferred_remove) DeviceMapper::keep(name);
-      return DeviceMapper::node(name);
-    }
-    if (info->open_count > 0)
+    const bool going = info->deferred_remove;
+    if (!too_little && (!going || DeviceMapper::keep(name))) return {DeviceMapper::node(name), going};
+    if (too_little && info->open_count > 0)
       throw Error(Errc::in_use, "opening the device of '" + printable(hash) + "' for writing: it is mounted read-only");
-    DeviceMapper::remove(name);
+    if (too_little) DeviceMapper::remove(name);
   }
   DeviceMapper::create(name, {thin_table(static_cast<uint64_t>(record.size), pool_name(), record.device_id)}, access);
-  return DeviceMapper::node(name);
+  return {DeviceMapper::node(name), true};
 }
 
 void DeviceSet::release(const std::string& hash) {

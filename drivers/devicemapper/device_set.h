@@ -38,15 +38,15 @@ class DeviceSet {
   void rename(const std::string& from, const std::string& to);
 
   // Makes the device and calls `open` with its node, while nobody can take it away; whatever `open` leaves open keeps
-  // it, until release() and its last user is gone. Throws not_found.
-  void use(const std::string& hash, DmAccess access, const std::function<void(const std::string& node)>& open);
-  void release(const std::string& hash);
+  // it. True if it is to be released when done: a device that others made, an engine perhaps, is theirs to remove.
+  // Throws not_found.
+  bool use(const std::string& hash, DmAccess access, const std::function<void(const std::string& node)>& open);
+  void release(const std::string& hash);  // it goes with its last user
 
   PoolStatus status();
   std::string file_system();  // of the base device, and so of all: "ext4" or "xfs"
 
  private:
-  struct Opened;
   std::string name_of(const std::string& hash) const { return device_name(prefix(), hash); }
   std::string prefix() const;
   std::string pool_name() const;
@@ -60,7 +60,11 @@ class DeviceSet {
   int64_t next_device_id();
   DeviceRecord make_device(const std::string& hash, const std::string& parent, uint64_t bytes);
   void delete_device(const std::string& hash, const DeviceRecord& record);
-  std::string activate(const std::string& hash, const DeviceRecord& record, DmAccess access);
+  struct Active {
+    std::string node;
+    bool ours;
+  };
+  Active activate(const std::string& hash, const DeviceRecord& record, DmAccess access);
   void let_go(const std::string& hash);
   FileLock lock();
 
@@ -68,7 +72,8 @@ class DeviceSet {
   Options options_;
   std::optional<std::set<int64_t>> used_ids_;
   int64_t last_id_ = 0;
-  bool pool_started_ = false, ready_to_write_ = false;
+  bool our_pool_ = false;  // made here, or left by another cairn: it is removed in the end
+  bool ready_to_write_ = false;
 };
 
 }  // namespace cairn::devicemapper

@@ -46,23 +46,24 @@ class OpenDevice {
   std::string hash_, name_;
   fs::path place_;
   Fd top_;
+  bool ours_ = false;
 };
 
 OpenDevice::OpenDevice(DeviceSet& devices, const std::string& hash, Access access) : devices_(devices), hash_(hash) {
-  devices_.use(hash_, access == Access::read_only ? DmAccess::read_only : DmAccess::read_write,
-               [&](const std::string& node) {
-                 try {
-                   ensure_dir_at(devices_.home().fd(), "mnt", 0755);
-                   name_ = "mnt/.cairn-" + random_hex(8);
-                   mkdir_at(devices_.home().fd(), name_, 0700);
-                   place_ = devices_.home().path() / name_;
-                   mount_on(node, access);
-                   top_ = open_dir(place_.string());
-                 } catch (...) {
-                   hide();
-                   throw;
-                 }
-               });
+  ours_ = devices_.use(hash_, access == Access::read_only ? DmAccess::read_only : DmAccess::read_write,
+                       [&](const std::string& node) {
+                         try {
+                           ensure_dir_at(devices_.home().fd(), "mnt", 0755);
+                           name_ = "mnt/.cairn-" + random_hex(8);
+                           mkdir_at(devices_.home().fd(), name_, 0700);
+                           place_ = devices_.home().path() / name_;
+                           mount_on(node, access);
+                           top_ = open_dir(place_.string());
+                         } catch (...) {
+                           hide();
+                           throw;
+                         }
+                       });
 }
 
 void OpenDevice::hide() {
@@ -98,7 +99,7 @@ OpenDevice::~OpenDevice() {
   hide();
   top_.reset();
   try {
-    devices_.release(hash_);
+    if (ours_) devices_.release(hash_);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "cairn: warning: %s\n", e.what());
   }

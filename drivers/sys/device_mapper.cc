@@ -201,11 +201,19 @@ void DeviceMapper::remove(const std::string& name, bool deferred) {
   task.run_with_cookie(0);
 }
 
-void DeviceMapper::keep(const std::string& name) {
-  message(name, "@cancel_deferred_remove");
+bool DeviceMapper::keep(const std::string& name) {
+  {
+    const Task task(DM_DEVICE_TARGET_MSG, "keeping", name);
+    task.check(dm_task_set_sector(task.get(), 0));
+    task.check(dm_task_set_message(task.get(), "@cancel_deferred_remove"));
+    const int err = task.try_run();
+    if (err == ENXIO) return false;
+    if (err != 0) task.fail(err);
+  }
   const Task task(DM_DEVICE_MKNODES, "making the node of", name);
   task.run();
   dm_task_update_nodes();
+  return true;
 }
 
 void DeviceMapper::message(const std::string& name, const std::string& text) {

@@ -41,8 +41,8 @@ class DeviceMapper {
   static void resume(const std::string& name);
   // Throws in_use while it is open; `deferred`: the kernel removes it when the last user closes it.
   static void remove(const std::string& name, bool deferred = false);
-  // Takes back a deferred remove(), and makes the node again that went with it.
-  static void keep(const std::string& name);
+  // Takes back a deferred remove(), and makes the node again that went with it. False if the device is gone by now.
+  [[nodiscard]] static bool keep(const std::string& name);
   // To the target at sector 0. Throws by errno: already_exists for EEXIST.
   static void message(const std::string& name, const std::string& text);
 
