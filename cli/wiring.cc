@@ -11,6 +11,7 @@
 #include "core/layer/store_lock.h"
 #include "drivers/aufs/aufs.h"
 #include "drivers/btrfs/btrfs.h"
+#include "drivers/devicemapper/devicemapper.h"
 #include "drivers/overlay/overlay.h"
 #include "drivers/overlay2/overlay2.h"
 #include "drivers/vfs/vfs.h"
@@ -26,11 +27,9 @@ struct KnownDriver {
   std::unique_ptr<Driver> (*open)(const std::filesystem::path& root, const DriverOptions& options);
 };
 // Best first: the order in which a new store tries them.
-constexpr KnownDriver kDrivers[] = {{"overlay2", open_overlay2},
-                                    {"btrfs", open_btrfs},
-                                    {"aufs", open_aufs},
-                                    {"vfs", open_vfs},
-                                    {"overlay", open_overlay}};
+constexpr KnownDriver kDrivers[] = {{"overlay2", open_overlay2}, {"btrfs", open_btrfs},
+                                    {"aufs", open_aufs},         {"vfs", open_vfs},
+                                    {"overlay", open_overlay},   {"devicemapper", open_devicemapper}};
 
 DriverOptions options_of(const Globals& globals) {
   DriverOptions out;

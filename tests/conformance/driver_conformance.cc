@@ -7,6 +7,7 @@
 #include "core/util/error.h"
 #include "drivers/aufs/aufs.h"
 #include "drivers/btrfs/btrfs.h"
+#include "drivers/devicemapper/devicemapper.h"
 #include "drivers/overlay2/overlay2.h"
 #include "drivers/vfs/vfs.h"
 #include "tests/support/fake_driver.h"
@@ -17,11 +18,20 @@ namespace cairn::test {
 
 namespace fs = std::filesystem;
 
+static std::unique_ptr<Driver> open_small_devicemapper(const fs::path& root) {
+  return open_devicemapper(root, {{{"dm.loopdatasize", "3G"},
+                                   {"dm.loopmetadatasize", "64M"},
+                                   {"dm.basesize", "512M"},
+                                   {"dm.fs", "ext4"},
+                                   {"dm.min_free_space", "1%"}}});
+}
+
 std::vector<DriverUnderTest> drivers_under_test() {
   return {{"overlay2", [](const fs::path& root) { return open_overlay2(root); }},
           {"aufs", [](const fs::path& root) { return open_aufs(root); }},
           {"btrfs", [](const fs::path& root) { return open_btrfs(root); }, btrfs_place},
           {"vfs", [](const fs::path& root) { return open_vfs(root); }},
+          {"devicemapper", open_small_devicemapper},
           {"fake", [](const fs::path& root) { return std::make_unique<FakeDriver>(root); }}};
 }
 

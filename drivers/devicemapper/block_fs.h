@@ -1,0 +1,23 @@
+// The file system on a thin device: which it is, its UUID, making and mounting one.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace cairn::devicemapper {
+
+struct BlockFileSystem {
+  std::string type;  // "ext4", "xfs" (ext2 and ext3 count as ext4, which mounts them)
+  std::string uuid;  // lower case, with dashes
+};
+// From the superblock; nullopt where there is none that is known.
+std::optional<BlockFileSystem> probe_file_system(const std::string& node);
+
+// Runs mkfs.ext4 or mkfs.xfs as engines do; `arguments`: dm.mkfsarg, split at white space. Throws unsupported where the
+// program is missing, io with the last line it said.
+void make_file_system(const std::string& type, const std::string& node, const std::string& arguments);
+
+// Options for mount(2): xfs needs nouuid, since every snapshot has its parent's. `extra`: dm.mountopt.
+std::string mount_options(const std::string& type, const std::string& extra);
+
+}  // namespace cairn::devicemapper

@@ -1,0 +1,281 @@
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "core/util/error.h"
+#include "drivers/devicemapper/block_fs.h"
+#include "drivers/devicemapper/device_set.h"
+#include "drivers/devicemapper/devicemapper.h"
+#include "drivers/sys/implied.h"
+#include "drivers/sys/merge_layer.h"
+#include "drivers/sys/mount.h"
+#include "drivers/sys/mount_table.h"
+#include "drivers/sys/overlay_marks.h"
+#include "drivers/sys/usage.h"
+
+namespace cairn {
+
+namespace fs = std::filesystem;
+
+namespace devicemapper {
+namespace {
+
+constexpr const char* kTree = "rootfs";
+
+std::string stage_of(const LayerId& id) { return std::string(kStage) + id.str(); }
+
+// A device, mounted on a directory of its own below HOME/mnt until hide() or the end; after hide() the descriptors that
+// were opened in it keep it. The device goes when the last of them does.
+class OpenDevice {
+ public:
+  OpenDevice(DeviceSet& devices, const std::string& hash, Access access);
+  ~OpenDevice();
+  OpenDevice(const OpenDevice&) = delete;
+  std::optional<Fd> try_tree() const;  // the layer's directory; none on a device that was never mounted
+  Fd make_tree() const;
+  void hide();  // nobody sees the mount any more, and a crash leaves none
+
+ private:
+  void mount_on(const std::string& node, Access access);
+
+  DeviceSet& devices_;
+  std::string hash_, name_;
+  fs::path place_;
+  Fd top_;
+  bool ours_ = false;
+};
+
+OpenDevice::OpenDevice(DeviceSet& devices, const std::string& hash, Access access) : devices_(devices), hash_(hash) {
+  ours_ = devices_.use(hash_, access == Access::read_only ? DmAccess::read_only : DmAccess::read_write,
+                       [&](const std::string& node) {
+                         try {
+                           ensure_dir_at(devices_.home().fd(), "mnt", 0755);
+                           name_ = "mnt/.cairn-" + random_hex(8);
+                           mkdir_at(devices_.home().fd(), name_, 0700);
+                           place_ = devices_.home().path() / name_;
+                           mount_on(node, access);
+                           top_ = open_dir(place_.string());
+                         } catch (...) {
+                           hide();
+                           throw;
+                         }
+                       });
+}
+
+void OpenDevice::hide() {
+  if (name_.empty()) return;
+  ::umount2(place_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);  // EINVAL where mounting failed
+  ::unlinkat(devices_.home().fd(), name_.c_str(), AT_REMOVEDIR);
+  name_.clear();
+}
+
+void OpenDevice::mount_on(const std::string& node, Access access) {
+  const auto found = probe_file_system(node);
+  if (!found)
+    throw Error(Errc::corrupt, "mounting the layer '" + printable(hash_) + "': its device has neither ext4 nor xfs");
+  MountSpec spec{found->type, node, place_, 0, mount_options(found->type, devices_.options().mount_options), {}};
+  if (access == Access::read_only) spec.flags = MS_RDONLY;
+  try {
+    MountGuard(spec).release();
+  } catch (const Error& e) {
+    if (access == Access::read_write) throw;
+    // Mounted for writing elsewhere: then this is the same file system. Or it wants its journal replayed, which would
+    // write to it.
+    if (e.code() == Errc::in_use) {
+      spec.flags = 0;
+    } else {
+      const std::string as_it_is = found->type == "xfs" ? "norecovery" : "noload";
+      spec.data += (spec.data.empty() ? "" : ",") + as_it_is;
+    }
+    MountGuard(spec).release();
+  }
+}
+
+OpenDevice::~OpenDevice() {
+  hide();
+  top_.reset();
+  try {
+    if (ours_) devices_.release(hash_);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "cairn: warning: %s\n", e.what());
+  }
+}
+
+std::optional<Fd> OpenDevice::try_tree() const {
+  return try_open_at(top_.get(), kTree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+Fd OpenDevice::make_tree() const {
+  ensure_dir_at(top_.get(), kTree, 0755);
+  return open_dir_at(top_.get(), kTree);
+}
+
+class DeviceMapperDriver : public Driver {
+ public:
+  DeviceMapperDriver(const fs::path& root, Options options) : devices_(root, std::move(options)) {}
+
+  std::string_view name() const noexcept override { return "devicemapper"; }
+  DriverStatus probe() const override;
+  bool layers_stand_alone() const noexcept override { return true; }
+  bool exists(const LayerId& id) const override { return devices_.find(id.str()).has_value(); }
+  std::vector<LayerId> list() const override;
+  void create(const LayerId& id, const std::optional<LayerId>& parent) override;
+  std::unique_ptr<DiffTarget> begin(const LayerId& id) override;
+  void remove(const LayerId& id) override;
+  Tree tree(const LayerId& id) const override;
+  int64_t layer_size(const LayerId& id, int64_t content_bytes) const override;
+  uint64_t disk_usage(const LayerId& id) const override;
+  void mount(const LayerId& id, Access access, const fs::path& target) override;
+  int home_fd() const override { return devices_.home().fd(); }
+
+  DeviceSet& devices() const { return devices_; }
+
+ private:
+  mutable DeviceSet devices_;
+};
+
+// The layer's own entries, with overlay's marks, on a device of their own until the parent is known. Without a parent
+// that device becomes the layer.
+class DeviceTarget : public DiffTarget {
+ public:
+  DeviceTarget(DeviceMapperDriver& driver, const LayerId& id) : driver_(driver), id_(id) {
+    if (driver_.exists(id)) throw Error(Errc::already_exists, "making the layer '" + id.str() + "': it exists");
+    driver_.devices().create(stage_of(id), "");
+    device_.emplace(driver_.devices(), stage_of(id), Access::read_write);
+    tree_ = device_->make_tree();
+    device_->hide();
+  }
+  ~DeviceTarget() override;
+  int root_fd() const override { return tree_.get(); }
+  void hide(int dir_fd, const std::string& name) override { write_whiteout(dir_fd, name); }
+  void make_opaque(int dir_fd) override { write_opaque(dir_fd); }
+  void finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) override;
+
+ private:
+  void close() { tree_.reset(), device_.reset(); }
+  DeviceMapperDriver& driver_;
+  LayerId id_;
+  std::optional<OpenDevice> device_;
+  Fd tree_;
+};
+
+DeviceTarget::~DeviceTarget() {
+  try {
+    close();
+    driver_.devices().remove(stage_of(id_));
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "cairn: warning: %s\n", e.what());
+  }
+}
+
+void DeviceTarget::finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) {
+  while_doing([&] { return "finishing the layer '" + id_.str() + "'"; },
+              [&] {
+                DeviceSet& devices = driver_.devices();
+                const std::string whole = stage_of(id_) + "-whole";
+                devices.create(whole, parent ? parent->str() : "");
+                try {
+                  complete_implied(tree_.get(), parent ? driver_.tree(*parent) : Tree(), implied_dirs);
+                  const OpenDevice device(devices, whole, Access::read_write);
+                  const Fd tree = device.make_tree();
+                  merge_layer(tree_.get(), tree.get());
+                  sync_file_system(tree.get());
+                } catch (...) {
+                  devices.remove(whole);
+                  throw;
+                }
+                close();
+                devices.remove(stage_of(id_));
+                devices.rename(whole, id_.str());
+              });
+}
+
+std::vector<LayerId> DeviceMapperDriver::list() const {
+  std::vector<LayerId> out;
+  for (std::string hash : devices_.list()) {
+    if (hash.starts_with(kStage)) hash.erase(0, kStage.size());
+    if (hash.ends_with("-whole")) hash.erase(hash.size() - 6);
+    if (out.empty() || out.back() != LayerId(hash)) out.emplace_back(hash);
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+void DeviceMapperDriver::create(const LayerId& id, const std::optional<LayerId>& parent) {
+  while_doing([&] { return "creating the layer '" + id.str() + "'"; },
+              [&] {
+                devices_.create(id.str(), parent ? parent->str() : "");
+                if (parent) return;
+                try {
+                  const OpenDevice device(devices_, id.str(), Access::read_write);
+                  sync_file_system(device.make_tree().get());
+                } catch (...) {
+                  devices_.remove(id.str());
+                  throw;
+                }
+              });
+}
+
+std::unique_ptr<DiffTarget> DeviceMapperDriver::begin(const LayerId& id) {
+  return std::make_unique<DeviceTarget>(*this, id);
+}
+
+void DeviceMapperDriver::remove(const LayerId& id) {
+  while_doing([&] { return "removing the layer '" + id.str() + "'"; },
+              [&] {
+                for (const auto& hash : {id.str(), stage_of(id) + "-whole", stage_of(id)}) devices_.remove(hash);
+                if (const auto home = devices_.home().try_fd())
+                  ::unlinkat(*home, ("mnt/" + id.str()).c_str(), AT_REMOVEDIR);  // engines make them
+              });
+}
+
+Tree DeviceMapperDriver::tree(const LayerId& id) const {
+  auto device = std::make_shared<OpenDevice>(devices_, id.str(), Access::read_only);
+  auto top = device->try_tree();
+  device->hide();
+  if (!top) return Tree();
+  return Tree({Branch{std::make_shared<Fd>(std::move(*top)), WhiteoutStyle::none}}, device);
+}
+
+int64_t DeviceMapperDriver::layer_size(const LayerId& id, int64_t content_bytes) const {
+  if (!exists(id)) throw Error(Errc::not_found, "opening the layer '" + id.str() + "': it has no device");
+  return content_bytes;
+}
+
+uint64_t DeviceMapperDriver::disk_usage(const LayerId& id) const {
+  const OpenDevice device(devices_, id.str(), Access::read_only);
+  const auto tree = device.try_tree();
+  return tree ? usage_of(tree->get()).on_disk : 0;
+}
+
+void DeviceMapperDriver::mount(const LayerId& id, Access access, const fs::path& target) {
+  const fs::path place = free_mount_point(target);
+  const OpenDevice device(devices_, id.str(), access);
+  const auto tree = access == Access::read_write ? std::optional(device.make_tree()) : device.try_tree();
+  if (!tree)
+    throw Error(Errc::corrupt, "mounting the layer '" + id.str() + "': its device has no directory '" + kTree + "'");
+  MountGuard(bind_spec(path_of(tree->get()), place, access == Access::read_only)).release();
+}
+
+DriverStatus DeviceMapperDriver::probe() const {
+  DriverStatus status;
+  status.why_not = DeviceMapper::why_not({"thin-pool", "thin"});
+  if (status.why_not.empty()) return status;
+  status.readable = status.writable = status.mountable = false;
+  status.remedy = ::geteuid() != 0 ? "run as root" : "'modprobe dm_thin_pool' may add it";
+  return status;
+}
+
+}  // namespace
+}  // namespace devicemapper
+
+std::unique_ptr<Driver> open_devicemapper(const fs::path& root, const DriverOptions& options) {
+  return std::make_unique<devicemapper::DeviceMapperDriver>(root, devicemapper::Options::parse(options));
+}
+
+}  // namespace cairn

@@ -1,0 +1,90 @@
+#include "drivers/devicemapper/options.h"
+
+#include <cctype>
+#include <charconv>
+#include <functional>
+#include <map>
+#include <optional>
+
+#include "core/util/error.h"
+
+namespace cairn::devicemapper {
+
+uint64_t parse_size(const std::string& text) {
+  const auto refuse = [&] { return Error(Errc::invalid, "reading the size '" + printable(text, 40) + "': say 10G"); };
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string unit(end, text.data() + text.size());
+  for (auto& c : unit) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  while (unit.starts_with(' ')) unit.erase(0, 1);
+  if (unit.ends_with('b')) unit.pop_back();
+  if (unit.ends_with('i')) unit.pop_back();
+  static const std::string kUnits = "kmgtp";
+  if (error != std::errc() || number < 0 || unit.size() > 1) throw refuse();
+  size_t power = 0;
+  if (!unit.empty()) {
+    power = kUnits.find(unit);
+    if (power == std::string::npos) throw refuse();
+    ++power;
+  }
+  const double bytes = number * static_cast<double>(uint64_t{1} << (10 * power));
+  if (bytes >= 9e18) throw refuse();
+  return static_cast<uint64_t>(bytes);
+}
+
+static bool parse_bool(const std::string& text) {
+  if (text == "true" || text == "1" || text == "t" || text == "T" || text == "True" || text == "TRUE") return true;
+  if (text == "false" || text == "0" || text == "f" || text == "F" || text == "False" || text == "FALSE") return false;
+  throw Error(Errc::invalid, "'" + printable(text, 40) + "' is neither true nor false");
+}
+
+static unsigned parse_percent(const std::string& text) {
+  unsigned percent = 0;
+  const char* last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, percent);
+  if (error != std::errc() || (end != last && std::string(end, last) != "%") || percent >= 100)
+    throw Error(Errc::invalid, "'" + printable(text, 40) + "' is no percentage below 100");
+  return percent;
+}
+
+Options Options::parse(const DriverOptions& options) {
+  Options out;
+  std::optional<bool> discard;
+  using Value = const std::string&;
+  const std::map<std::string, std::function<void(Value)>> known{
+      {"dm.thinpooldev", [&](Value v) { out.thin_pool = v.starts_with("/dev/mapper/") ? v.substr(12) : v; }},
+      {"dm.datadev", [&](Value v) { out.data_device = v; }},
+      {"dm.metadatadev", [&](Value v) { out.metadata_device = v; }},
+      {"dm.loopdatasize", [&](Value v) { out.loop_data_bytes = parse_size(v); }},
+      {"dm.loopmetadatasize", [&](Value v) { out.loop_metadata_bytes = parse_size(v); }},
+      {"dm.basesize", [&](Value v) { out.base_bytes = parse_size(v); }},
+      {"dm.blocksize", [&](Value v) { out.block_bytes = parse_size(v); }},
+      {"dm.fs", [&](Value v) { out.file_system = v; }},
+      {"dm.mkfsarg", [&](Value v) { out.mkfs_arguments = v; }},
+      {"dm.mountopt", [&](Value v) { out.mount_options = v; }},
+      {"dm.min_free_space", [&](Value v) { out.min_free_percent = parse_percent(v); }},
+      {"dm.blkdiscard", [&](Value v) { discard = parse_bool(v); }},
+      // Questions that do not arise here: devices are always removed when their last user goes, udev is asked if it
+      // runs.
+      {"dm.override_udev_sync_check", [](Value v) { parse_bool(v); }},
+      {"dm.use_deferred_removal", [](Value v) { parse_bool(v); }},
+      {"dm.use_deferred_deletion", [](Value v) { parse_bool(v); }},
+      {"dm.libdm_log_level", [](Value) {}},
+  };
+  for (const auto& option : options.storage_opts) {
+    const std::string &key = option.first, &value = option.second;
+    const std::string doing = "opening devicemapper: storage option '" + printable(key) + "'";
+    const auto found = known.find(key);
+    if (found == known.end()) {
+      const bool setup = key.starts_with("dm.directlvm_device") || key.starts_with("dm.thinp_");
+      throw Error(setup ? Errc::unsupported : Errc::invalid,
+                  doing + (setup ? ": cairn makes no volume groups; make the pool and name it with dm.thinpooldev"
+                                 : ": there is no such option"));
+    }
+    while_doing([&] { return doing; }, [&] { found->second(value); });
+  }
+  out.discard = discard.value_or(out.thin_pool.empty() && out.data_device.empty());
+  return out;
+}
+
+}  // namespace cairn::devicemapper

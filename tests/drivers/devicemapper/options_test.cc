@@ -1,0 +1,50 @@
+#include "drivers/devicemapper/options.h"
+
+#include <gtest/gtest.h>
+
+#include "core/util/error.h"
+
+namespace cairn::devicemapper {
+namespace {
+
+Errc code_of(const std::string& key, const std::string& value) {
+  try {
+    Options::parse({{{key, value}}});
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find(key), std::string::npos) << e.what();
+    return e.code();
+  }
+  return Errc::io;
+}
+
+TEST(Sizes, AreReadAsEnginesDo) {
+  EXPECT_EQ(parse_size("1024"), 1024u);
+  EXPECT_EQ(parse_size("10G"), 10ull << 30);
+  EXPECT_EQ(parse_size("512mb"), 512ull << 20);
+  EXPECT_EQ(parse_size("1.5KiB"), 1536u);
+  for (const char* bad : {"", "G", "-1", "10X", "10GG", "1e30"}) EXPECT_THROW(parse_size(bad), Error) << bad;
+}
+
+TEST(DeviceMapperOptions, AreTheEngines) {
+  const auto options = Options::parse({{{"dm.thinpooldev", "/dev/mapper/vg-pool"},
+                                        {"dm.basesize", "20G"},
+                                        {"dm.min_free_space", "5%"},
+                                        {"dm.use_deferred_removal", "true"}}});
+  EXPECT_EQ(options.thin_pool, "vg-pool");
+  EXPECT_EQ(options.base_bytes, 20ull << 30);
+  EXPECT_EQ(options.min_free_percent, 5u);
+  EXPECT_FALSE(options.discard) << "not on a pool of one's own";
+  EXPECT_TRUE(Options::parse({}).discard);
+}
+
+TEST(DeviceMapperOptions, MistakesAreNamed) {
+  EXPECT_EQ(code_of("dm.nonsense", "1"), Errc::invalid);
+  EXPECT_EQ(code_of("overlay2.size", "1"), Errc::invalid);
+  EXPECT_EQ(code_of("dm.basesize", "many"), Errc::invalid);
+  EXPECT_EQ(code_of("dm.min_free_space", "100%"), Errc::invalid);
+  EXPECT_EQ(code_of("dm.blkdiscard", "maybe"), Errc::invalid);
+  EXPECT_EQ(code_of("dm.directlvm_device", "/dev/sdb"), Errc::unsupported);
+}
+
+}  // namespace
+}  // namespace cairn::devicemapper
