@@ -252,13 +252,13 @@ void DeviceSet::delete_device(const std::string& hash, const DeviceRecord& recor
   Metadata metadata(home_.fd());
   const uint64_t before = status().transaction_id;
   const std::string name = name_of(hash);
-  if (options_.discard) {  // gives the loop file's blocks back to the file system it lies on
-    const std::string node = activate(hash, record, DmAccess::read_write).node;
-    const Fd fd = open_at(AT_FDCWD, node, O_RDWR | O_EXCL);
-    const uint64_t all[2] = {0, static_cast<uint64_t>(record.size)};
-    ::ioctl(fd.get(), BLKDISCARD, all);  // only saves space
-  }
+  Fd whole;  // exclusively: a device somebody uses is refused before anything happens to it
+  if (options_.discard) whole = open_at(AT_FDCWD, activate(hash, record, DmAccess::read_write).node, O_RDWR | O_EXCL);
+  // From here on a crash is followed by the rest of the removal, never by a device whose content is gone.
   metadata.put(TransactionRecord{static_cast<int64_t>(before) + 1, hash, record.device_id});
+  const uint64_t all[2] = {0, static_cast<uint64_t>(record.size)};
+  if (whole) ::ioctl(whole.get(), BLKDISCARD, all);  // gives the loop file's blocks back; not doing so only costs space
+  whole.reset();
   if (DeviceMapper::info(name)) DeviceMapper::remove(name);
   DeviceMapper::message(pool_name(), "delete " + std::to_string(record.device_id));
   metadata.remove(hash);
