@@ -12,7 +12,7 @@
 #include "drivers/sys/implied.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/mount_table.h"
-#include "drivers/sys/overlay_marks.h"
+#include "drivers/sys/staged_layer.h"
 #include "drivers/sys/tree_copy.h"
 #include "drivers/sys/usage.h"
 
@@ -114,13 +114,11 @@ Fd Stage::add_child_of(const LayerId& parent, const std::string& name) const {
 
 // The layer's own entries, with overlay's marks, in a subvolume of their own until the parent is known. They cannot be
 // moved from one subvolume to another, only reflinked; but without a parent that subvolume becomes the layer.
-class BtrfsTarget : public DiffTarget {
+class BtrfsTarget : public OverlayMarking {
  public:
   BtrfsTarget(Btrfs& driver, const LayerId& id)
       : driver_(driver), id_(id), stage_(driver, id), own_(stage_.add(kOwn)) {}
   int root_fd() const override { return own_.get(); }
-  void hide(int dir_fd, const std::string& name) override { write_whiteout(dir_fd, name); }
-  void make_opaque(int dir_fd) override { write_opaque(dir_fd); }
   void finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) override;
 
  private:

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "core/util/error.h"
-#include "drivers/sys/home.h"
+#include "drivers/overlay/driver.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/overlay.h"
 #include "drivers/sys/usage.h"
@@ -13,39 +13,7 @@ namespace cairn {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-constexpr const char* kReadOnly =
-    "overlay (version 1) stores are only read and mounted; 'cairn migrate' carries them to overlay2";
-
-class Overlay : public Driver {
- public:
-  explicit Overlay(const fs::path& root) : home_(root, "overlay", 0700) {}
-
-  std::string_view name() const noexcept override { return "overlay"; }
-  DriverStatus probe() const override;
-  bool layers_stand_alone() const noexcept override { return false; }  // a container's does not
-  bool exists(const LayerId& id) const override { return home_.exists(id); }
-  std::vector<LayerId> list() const override { return home_.list(); }
-  void create(const LayerId& id, const std::optional<LayerId>&) override { refuse("creating", id); }
-  std::unique_ptr<DiffTarget> begin(const LayerId& id) override { refuse("making", id); }
-  void remove(const LayerId& id) override { refuse("removing", id); }
-  Tree tree(const LayerId& id) const override;
-  int64_t layer_size(const LayerId& id, int64_t content_bytes) const override;
-  uint64_t disk_usage(const LayerId& id) const override;
-  void mount(const LayerId& id, Access access, const fs::path& target) override;
-  int home_fd() const override { return home_.fd(); }
-
- private:
-  [[noreturn]] static void refuse(const std::string& doing, const LayerId& id) {
-    throw Error(Errc::unsupported, doing + " the layer '" + id.str() + "': " + kReadOnly);
-  }
-  Fd open_part(const LayerId& id, const std::string& part) const;  // corrupt when missing
-  std::optional<Fd> try_root(const LayerId& id) const;             // nullopt for containers
-  LayerId lower_of(const LayerId& id) const;
-
-  LayerHome home_;
-};
+namespace overlay {
 
 Fd Overlay::open_part(const LayerId& id, const std::string& part) const {
   const Fd layer = home_.open(id);
@@ -75,8 +43,12 @@ LayerId Overlay::lower_of(const LayerId& id) const {
   return LayerId(text);
 }
 
+Tree Overlay::tree_of_root(const LayerId& id) const {
+  return Tree({Branch{std::make_shared<Fd>(open_part(id, "root")), WhiteoutStyle::none}});
+}
+
 Tree Overlay::tree(const LayerId& id) const {
-  if (auto root = try_root(id)) return Tree({Branch{std::make_shared<Fd>(std::move(*root)), WhiteoutStyle::none}});
+  if (try_root(id)) return tree_of_root(id);
   // Both in overlay's style: the kernel would take a device 0/0 in the lower one for a whiteout, too.
   return Tree({Branch{std::make_shared<Fd>(open_part(id, "upper")), WhiteoutStyle::overlay},
                Branch{std::make_shared<Fd>(open_part(lower_of(id), "root")), WhiteoutStyle::overlay}});
@@ -92,14 +64,15 @@ uint64_t Overlay::disk_usage(const LayerId& id) const {
   return usage_of(root ? root->get() : open_part(id, "upper").get()).on_disk;
 }
 
+void Overlay::bind_root(const LayerId& id, int root, Access access, const fs::path& target) const {
+  if (access == Access::read_write && usage_of(root).shared)
+    throw Error(Errc::invalid,
+                "mounting the layer '" + id.str() + "' for writing: it is an image's, and shares files with others");
+  MountGuard(bind_spec(path_of(root), free_mount_point(target), access == Access::read_only)).release();
+}
+
 void Overlay::mount(const LayerId& id, Access access, const fs::path& target) {
-  if (const auto root = try_root(id)) {
-    if (access == Access::read_write)
-      throw Error(Errc::invalid,
-                  "mounting the layer '" + id.str() + "' for writing: it is an image's, and shares files with others");
-    MountGuard(bind_spec(path_of(root->get()), free_mount_point(target), true)).release();
-    return;
-  }
+  if (const auto root = try_root(id)) return bind_root(id, root->get(), access, target);
   const LayerId lower = lower_of(id);
   open_part(lower, "root");
   open_part(id, "upper");
@@ -120,23 +93,22 @@ void Overlay::mount(const LayerId& id, Access access, const fs::path& target) {
       .release();
 }
 
-DriverStatus Overlay::probe() const {
-  DriverStatus status;
-  const auto home = home_.try_fd();
-  status.readable = !home || ::faccessat(*home, ".", R_OK | X_OK, AT_EACCESS) == 0;
-  status.writable = false;
-  status.mountable = ::geteuid() == 0;
-  status.why_not = kReadOnly;
-  status.remedy = "'cairn migrate --to DIR --storage-driver overlay2'";
-  return status;
+void Overlay::remove(const LayerId& id) {
+  while_doing([&] { return "removing the layer '" + id.str() + "'"; },
+              [&] {
+                if (home_.exists(id))
+                  if (const auto target = mounted_on(home_, id.str(), {id.str() + "/root", id.str() + "/upper"}))
+                    throw_mounted(*target);
+                if (home_.unpublish(id)) home_.discard(id);
+              });
 }
 
-}  // namespace
+}  // namespace overlay
 
 std::unique_ptr<Driver> open_overlay(const fs::path& root, const DriverOptions& options) {
   for (const auto& [key, value] : options.storage_opts)
     throw Error(Errc::invalid, "opening overlay: it has no storage option '" + printable(key) + "'");
-  return std::make_unique<Overlay>(root);
+  return std::make_unique<overlay::Overlay>(root);
 }
 
 }  // namespace cairn

@@ -30,10 +30,6 @@ Overlay2Target::~Overlay2Target() {
   }
 }
 
-void Overlay2Target::hide(int dir_fd, const std::string& name) { write_whiteout(dir_fd, name); }
-
-void Overlay2Target::make_opaque(int dir_fd) { write_opaque(dir_fd); }
-
 // The kernel never takes a layer's root for opaque, so each name that it would hide is hidden by itself.
 static void spell_out_opaque_root(int diff, const TreeNode& parent) {
   struct stat before;

@@ -6,16 +6,15 @@
 #include <vector>
 
 #include "drivers/overlay2/driver.h"
+#include "drivers/sys/staged_layer.h"
 
 namespace cairn::overlay2 {
 
-class Overlay2Target : public DiffTarget {
+class Overlay2Target : public OverlayMarking {
  public:
   Overlay2Target(Overlay2& driver, const LayerId& id);
   ~Overlay2Target() override;
   int root_fd() const override { return diff_.get(); }
-  void hide(int dir_fd, const std::string& name) override;
-  void make_opaque(int dir_fd) override;
   void finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) override;
 
  private:

@@ -4,6 +4,7 @@
 #include "core/interfaces/driver.h"
 #include "drivers/overlay2/links.h"
 #include "drivers/sys/home.h"
+#include "drivers/sys/overlay_probe.h"
 
 namespace cairn::overlay2 {
 
@@ -13,7 +14,7 @@ class Overlay2 : public Driver {
       : home_(root, "overlay2", 0710, {"l", "backingFsBlockDev"}), links_(home_) {}
 
   std::string_view name() const noexcept override { return "overlay2"; }
-  DriverStatus probe() const override;
+  DriverStatus probe() const override { return probe_overlay(home_); }
   bool layers_stand_alone() const noexcept override { return false; }
   bool exists(const LayerId& id) const override { return home_.exists(id); }
   std::vector<LayerId> list() const override { return home_.list(); }

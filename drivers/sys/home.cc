@@ -116,6 +116,19 @@ static bool same_directory(const fs::path& path, const struct stat& dir) {
   return !st || (st->st_dev == dir.st_dev && st->st_ino == dir.st_ino);  // what cannot be looked at may well be it
 }
 
+// A bind mount shows the very inode. Only likely ones are looked at: a dead network mount would hang us.
+static bool shows(const Mounted& mounted, const std::string& name, const struct stat& dir) {
+  return mounted.root.ends_with("/" + name) && same_directory(mounted.target, dir);
+}
+
+std::optional<fs::path> bound_on(const LayerHome& home, const std::string& relative) {
+  struct stat dir;
+  if (::fstatat(home.fd(), relative.c_str(), &dir, 0) != 0) return std::nullopt;
+  for (const auto& one : mount_table())
+    if (shows(one, relative, dir)) return one.target;
+  return std::nullopt;
+}
+
 std::optional<fs::path> mounted_on(const LayerHome& home, const std::string& layer_dir,
                                    const std::vector<std::string>& relative) {
   const auto table = mount_table();
@@ -125,8 +138,7 @@ std::optional<fs::path> mounted_on(const LayerHome& home, const std::string& lay
     struct stat dir;
     if (::fstatat(home.fd(), name.c_str(), &dir, 0) != 0) continue;
     for (const auto& one : table) {
-      // A bind mount shows the very inode. Only likely ones are looked at: a dead network mount would hang us.
-      if (one.root.ends_with("/" + name) && same_directory(one.target, dir)) return one.target;
+      if (shows(one, name, dir)) return one.target;
       if (one.type != "overlay") continue;
       for (const auto& branch : overlay_branches(one.options))
         if (branch == name || (branch.ends_with("/" + name) && same_directory(branch + "/.", dir))) return one.target;

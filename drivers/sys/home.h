@@ -48,6 +48,9 @@ class LayerHome {
   mutable Fd fd_;
 };
 
+// Where the directory `relative` below `home` is bind-mounted.
+std::optional<std::filesystem::path> bound_on(const LayerHome& home, const std::string& relative);
+
 // Where the directory `relative` below `home` is part of a mount: the target to name in a message. `relative` may be
 // any of several names of it ("ID/diff", "l/LINK"). Mounts of its parts (ID/merged) are looked for below `layer_dir`.
 std::optional<std::filesystem::path> mounted_on(const LayerHome& home, const std::string& layer_dir,

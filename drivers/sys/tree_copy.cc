@@ -15,10 +15,17 @@ static Attributes attributes_of(const struct stat& st, const Xattrs& xattrs) {
   return {st.st_uid, st.st_gid, st.st_mode & 07777, st.st_atim, st.st_mtim, &xattrs};
 }
 
+static bool linked(const TreeNode& node, const CopyPlace& to) {
+  if (::linkat(node.source_dir(), node.source_name().c_str(), to.fd, node.name().c_str(), 0) == 0) return true;
+  if (errno != EMLINK) throw_errno("linking it");
+  return false;
+}
+
 void TreeCopy::copy(const TreeNode& node, const CopyPlace& to) {
   while_doing([&] { return "copying '" + printable(to.path + node.name()) + "'"; },
               [&] {
                 if (node.is_dir()) return copy_dir(node, to);
+                if (files_ == Files::linked && linked(node, to)) return;
                 const struct stat& st = node.st();
                 std::string* first = st.st_nlink > 1 ? &linked_[{st.st_dev, st.st_ino}] : nullptr;
                 if (first && !first->empty()) {

@@ -18,12 +18,17 @@ struct CopyPlace {  // a directory of the result
   bool gives_its_group;
 };
 
+// Linked: whatever is no directory becomes another name of the inode the tree shows (a copy where that has too many
+// names already), so the tree must lie on the same file system and nobody may write to it ever again.
+enum class Files { copied, linked };
+
 // Copies nodes of one tree below one directory. Files are copied by reflink, else by content with their holes; hard
 // links inside what one TreeCopy copies stay hard links; owners, modes, times and all xattrs are kept. The directory
 // that gets a copy has no default ACL meanwhile, and has new times afterwards.
 class TreeCopy {
  public:
-  explicit TreeCopy(int root) : root_(root) {}           // the descriptor is the caller's
+  // The descriptor is the caller's.
+  explicit TreeCopy(int root, Files files = Files::copied) : root_(root), files_(files) {}
   void copy(const TreeNode& node, const CopyPlace& to);  // `to` has nothing of that name
 
  private:
@@ -32,6 +37,7 @@ class TreeCopy {
   void copy_node(const TreeNode& node, const CopyPlace& to, const Attributes& wanted);
 
   int root_;
+  Files files_;
   Creation creation_;
   bool reflinks_ = true;                                   // until the file system refuses one
   std::map<std::pair<dev_t, ino_t>, std::string> linked_;  // inodes of several names -> where the first lies now

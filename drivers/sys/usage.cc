@@ -1,6 +1,6 @@
 #include "drivers/sys/usage.h"
 
-#include <unordered_set>
+#include <unordered_map>
 
 #include "core/util/error.h"
 #include "core/util/fd.h"
@@ -13,10 +13,14 @@ namespace {
 struct Walk {
   dev_t device;
   Usage usage;
-  std::unordered_set<ino_t> seen;  // only inodes that have several names
+  std::unordered_map<ino_t, nlink_t> unseen;  // names not met yet, of inodes that have several
 
   void add(const struct stat& st) {
-    if (!S_ISDIR(st.st_mode) && st.st_nlink > 1 && !seen.insert(st.st_ino).second) return;
+    if (!S_ISDIR(st.st_mode) && st.st_nlink > 1) {
+      const auto [names, first] = unseen.emplace(st.st_ino, st.st_nlink);
+      --names->second;
+      if (!first) return;
+    }
     if (!S_ISDIR(st.st_mode)) usage.content += st.st_size;
     usage.on_disk += static_cast<uint64_t>(st.st_blocks) * 512;
   }
@@ -40,6 +44,7 @@ Usage usage_of(int dir_fd) {
   Walk walk{st.st_dev, {}, {}};
   walk.add(st);
   walk.descend(dir_fd);
+  for (const auto& [inode, names] : walk.unseen) walk.usage.shared |= names > 0;
   return walk.usage;
 }
 

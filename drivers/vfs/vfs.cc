@@ -3,15 +3,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdio>
-
 #include "core/util/error.h"
 #include "drivers/sys/home.h"
 #include "drivers/sys/implied.h"
+#include "drivers/sys/merge_parent.h"
 #include "drivers/sys/mount.h"
-#include "drivers/sys/overlay_marks.h"
+#include "drivers/sys/staged_layer.h"
 #include "drivers/sys/usage.h"
-#include "drivers/vfs/merge.h"
 
 namespace cairn {
 
@@ -44,42 +42,24 @@ class Vfs : public Driver {
 };
 
 // The layer's own entries, with overlay's marks, in the directory that becomes the layer once the parent's are added.
-class VfsTarget : public DiffTarget {
+class VfsTarget : public OverlayMarking {
  public:
-  VfsTarget(Vfs& driver, const LayerId& id) : driver_(driver), id_(id) {
-    driver_.home().make();
-    stage_ = driver_.home().begin(id, 0755);
-  }
-  ~VfsTarget() override;
-  int root_fd() const override { return stage_.get(); }
-  void hide(int dir_fd, const std::string& name) override { write_whiteout(dir_fd, name); }
-  void make_opaque(int dir_fd) override { write_opaque(dir_fd); }
+  VfsTarget(Vfs& driver, const LayerId& id) : driver_(driver), stage_(driver.home(), id, 0755) {}
+  int root_fd() const override { return stage_.fd(); }
   void finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) override;
 
  private:
   Vfs& driver_;
-  LayerId id_;
-  Fd stage_;
-  bool finished_ = false;
+  StagedLayer stage_;
 };
 
-VfsTarget::~VfsTarget() {
-  if (finished_) return;
-  try {
-    driver_.home().discard(id_);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "cairn: warning: %s\n", e.what());
-  }
-}
-
 void VfsTarget::finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) {
-  while_doing([&] { return "finishing the layer '" + id_.str() + "'"; },
+  while_doing([&] { return "finishing the layer '" + stage_.id().str() + "'"; },
               [&] {
                 const Tree below = parent ? driver_.tree(*parent) : Tree();
-                complete_implied(stage_.get(), below, implied_dirs);
-                vfs::merge_parent(stage_.get(), parent ? std::optional(below.root()) : std::nullopt);
-                driver_.home().publish(id_);
-                finished_ = true;
+                complete_implied(stage_.fd(), below, implied_dirs);
+                merge_parent(stage_.fd(), parent ? std::optional(below.root()) : std::nullopt, Files::copied);
+                stage_.publish();
               });
 }
 

@@ -52,7 +52,8 @@ std::string read_to_end(int fd) {
   std::vector<char*> argv{const_cast<char*>("cairn")};
   for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
-  ::execv(CAIRN_BINARY, argv.data());
+  const char* elsewhere = std::getenv("CAIRN_BINARY");  // on another machine than the one it was built on
+  ::execv(elsewhere ? elsewhere : CAIRN_BINARY, argv.data());
   ::_exit(127);
 }
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/digest/digest.h"
+#include "tests/support/fixtures.h"
 #include "tests/support/tar_builder.h"
 #include "tests/support/temp_dir.h"
 
@@ -33,13 +34,7 @@ class Program : public testing::Test {
   // Unpacks a shipped root once for each case.
   std::string fixture(const std::string& name) {
     const auto folder = dir_ / name;
-    if (!std::filesystem::exists(folder)) {
-      std::filesystem::create_directory(folder);
-      const std::string command =
-          "tar --numeric-owner -xzf '" CAIRN_FIXTURES "/" + name + ".tar.gz' -C '" + folder.string() + "'";
-      if (std::system(command.c_str()) != 0) throw std::runtime_error(command);
-    }
-    return folder / "docker";
+    return std::filesystem::exists(folder) ? folder / "docker" : test::unpack_fixture(name, folder);
   }
   std::string current() { return fixture("tiny-1.9.1-vfs-after-1.10.3"); }
   std::string legacy() { return fixture("tiny-1.9.1-vfs-before"); }

@@ -8,6 +8,7 @@
 #include "drivers/aufs/aufs.h"
 #include "drivers/btrfs/btrfs.h"
 #include "drivers/devicemapper/devicemapper.h"
+#include "drivers/overlay/overlay.h"
 #include "drivers/overlay2/overlay2.h"
 #include "drivers/vfs/vfs.h"
 #include "tests/support/fake_driver.h"
@@ -29,6 +30,7 @@ static std::unique_ptr<Driver> open_small_devicemapper(const fs::path& root) {
 std::vector<DriverUnderTest> drivers_under_test() {
   return {{"overlay2", [](const fs::path& root) { return open_overlay2(root); }},
           {"aufs", [](const fs::path& root) { return open_aufs(root); }},
+          {"overlay", [](const fs::path& root) { return open_overlay(root); }},
           {"btrfs", [](const fs::path& root) { return open_btrfs(root); }, btrfs_place},
           {"vfs", [](const fs::path& root) { return open_vfs(root); }},
           {"devicemapper", open_small_devicemapper},

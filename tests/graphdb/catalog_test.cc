@@ -11,6 +11,7 @@
 #include "graphdb/catalog/names.h"
 #include "tests/graphdb/content_builder.h"
 #include "tests/graphdb/legacy_builder.h"
+#include "tests/support/fixtures.h"
 
 namespace cairn {
 namespace {
@@ -277,11 +278,7 @@ TEST(LegacyCatalog, ShowsImagesHistoryAndContainers) {
 class MigratedTree : public testing::TestWithParam<const char*> {
  protected:
   fs::path unpack(const std::string& archive) {
-    const fs::path target = dir_ / archive;
-    fs::create_directories(target);
-    const std::string file = std::string(CAIRN_FIXTURES) + "/tiny-1.9.1-" + GetParam() + "-" + archive + ".tar.gz";
-    EXPECT_EQ(std::system(("tar --xattrs --numeric-owner -C " + target.string() + " -xzf " + file).c_str()), 0);
-    return target / "docker";
+    return test::unpack_fixture(std::string("tiny-1.9.1-") + GetParam() + "-" + archive, dir_ / archive);
   }
   test::TempDir dir_;
 };

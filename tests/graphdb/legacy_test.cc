@@ -8,6 +8,7 @@
 #include "core/util/error.h"
 #include "graphdb/legacy/legacy_graph.h"
 #include "tests/graphdb/legacy_builder.h"
+#include "tests/support/fixtures.h"
 
 namespace cairn {
 namespace {
@@ -463,10 +464,8 @@ struct RealTree {
 class LegacyTree : public testing::TestWithParam<RealTree> {};
 
 TEST_P(LegacyTree, IsReadWithoutDamage) {
-  const std::string archive = std::string(CAIRN_FIXTURES) + "/tiny-1.9.1-" + GetParam().driver + "-before.tar.gz";
   const test::TempDir dir;
-  ASSERT_EQ(std::system(("tar --xattrs --numeric-owner -C " + dir.path().string() + " -xzf " + archive).c_str()), 0);
-  const auto root = dir / "docker";
+  const auto root = test::unpack_fixture(std::string("tiny-1.9.1-") + GetParam().driver + "-before", dir.path());
   EXPECT_THAT(legacy_drivers(root), ElementsAre(GetParam().driver));
   const auto graph = open_legacy(root, GetParam().driver);
   for (const auto& one : graph->damage()) ADD_FAILURE() << one.kind << " " << one.object << ": " << one.detail;

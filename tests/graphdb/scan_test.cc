@@ -13,6 +13,7 @@
 #include "graphdb/scan/usage.h"
 #include "tests/graphdb/content_builder.h"
 #include "tests/graphdb/legacy_builder.h"
+#include "tests/support/fixtures.h"
 
 namespace cairn {
 namespace {
@@ -273,9 +274,7 @@ class ScanTree : public testing::TestWithParam<const char*> {};
 TEST_P(ScanTree, OfAnEngineIsWhole) {
   for (const std::string archive : {"before", "after-1.10.3"}) {
     const test::TempDir dir;
-    const std::string file = std::string(CAIRN_FIXTURES) + "/tiny-1.9.1-" + GetParam() + "-" + archive + ".tar.gz";
-    ASSERT_EQ(std::system(("tar --xattrs --numeric-owner -C " + dir.path().string() + " -xzf " + file).c_str()), 0);
-    const auto found = scan(dir / "docker");
+    const auto found = scan(test::unpack_fixture(std::string("tiny-1.9.1-") + GetParam() + "-" + archive, dir.path()));
     EXPECT_THAT(kinds(found), IsEmpty()) << archive;
     EXPECT_EQ(found.layout, archive == "before" ? "graph" : "mixed");
     EXPECT_EQ(found.engine, archive == "before" ? "1.9" : "1.10 or later");

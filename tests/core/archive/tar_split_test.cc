@@ -10,6 +10,7 @@
 #include "core/digest/digest.h"
 #include "core/util/error.h"
 #include "tests/core/archive/tar_blocks.h"
+#include "tests/support/fixtures.h"
 #include "tests/support/temp_dir.h"
 
 namespace cairn::test {
@@ -432,8 +433,7 @@ std::vector<std::string> outline(const std::string& lines) {
 TEST(DockersTarSplit, GivesTheLayerAndOursIsTheSame) {
   if (!running_as_root()) GTEST_SKIP() << "needs root for files nobody else may read";
   const TempDir dir;
-  run(dir.path().string(), "tar -xzf " CAIRN_FIXTURES "/tiny-1.9.1-vfs-after-1.10.3.tar.gz");
-  const auto root = dir / "docker";
+  const auto root = unpack_fixture("tiny-1.9.1-vfs-after-1.10.3", dir.path());
   size_t layers = 0;
   for (const auto& layer : std::filesystem::directory_iterator(root / "image/vfs/layerdb/sha256")) {
     const auto packed = open_at(AT_FDCWD, (layer.path() / "tar-split.json.gz").string(), O_RDONLY);

@@ -13,7 +13,8 @@
 #include "drivers/vfs/vfs.h"
 #include "graphdb/legacy/legacy_graph.h"
 #include "graphdb/store.h"
-#include "tests/core/migrate/tiny_tree.h"
+#include "tests/support/fixtures.h"
+#include "tests/support/temp_dir.h"
 
 namespace cairn {
 namespace {

@@ -12,6 +12,7 @@
 #include "core/archive/apply.h"
 #include "core/util/error.h"
 #include "drivers/sys/mount.h"
+#include "tests/support/fixtures.h"
 #include "tests/support/tar_builder.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tree_listing.h"
@@ -191,10 +192,7 @@ TEST_F(Vfs, AFileSystemWithoutXattrsIsNamedWhenALayerNeedsThem) {
 }
 
 TEST_F(Vfs, ReadsWhatDockerWrote) {
-  const std::string command =
-      "tar -xzf '" CAIRN_FIXTURES "/tiny-1.9.1-vfs-before.tar.gz' --numeric-owner -C '" + root_.path().string() + "'";
-  ASSERT_EQ(std::system(command.c_str()), 0);
-  const auto docker = open_vfs(root_ / "docker");
+  const auto docker = open_vfs(test::unpack_fixture("tiny-1.9.1-vfs-before", root_.path()));
   const auto ids = docker->list();
   EXPECT_EQ(ids.size(), 16u);
   const LayerId child("child");

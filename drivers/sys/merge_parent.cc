@@ -1,4 +1,4 @@
-#include "drivers/vfs/merge.h"
+#include "drivers/sys/merge_parent.h"
 
 #include <fcntl.h>
 #include <sys/xattr.h>
@@ -11,9 +11,8 @@
 #include "core/util/error.h"
 #include "core/util/interrupt.h"
 #include "drivers/sys/overlay_marks.h"
-#include "drivers/sys/tree_copy.h"
 
-namespace cairn::vfs {
+namespace cairn {
 
 namespace {
 
@@ -43,7 +42,7 @@ class DirState {
 
 class Merge {
  public:
-  explicit Merge(int root) : copies_(root) {}
+  Merge(int root, Files files) : copies_(root, files) {}
   void merge(int own, const std::string& name, const std::string& path, std::optional<TreeNode> parent);
 
  private:
@@ -76,6 +75,8 @@ void Merge::merge(int own, const std::string& name, const std::string& path, std
 
 }  // namespace
 
-void merge_parent(int own, const std::optional<TreeNode>& parent) { Merge(own).merge(own, ".", "", parent); }
+void merge_parent(int own, const std::optional<TreeNode>& parent, Files files) {
+  Merge(own, files).merge(own, ".", "", parent);
+}
 
-}  // namespace cairn::vfs
+}  // namespace cairn

@@ -1,4 +1,5 @@
-// Whether overlay2 can work here, found out by trying it in a directory of its own that is gone afterwards.
+#include "drivers/sys/overlay_probe.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -7,15 +8,15 @@
 #include <memory>
 
 #include "core/util/error.h"
-#include "drivers/overlay2/driver.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/overlay.h"
 #include "drivers/sys/overlay_marks.h"
 
-namespace cairn::overlay2 {
+namespace cairn {
 
 namespace {
 
+// In a directory of its own that is gone afterwards.
 class Trial {
  public:
   explicit Trial(int home) : home_(home), name_(".probe-cairn-" + random_hex(8)) {
@@ -79,16 +80,16 @@ void try_out(int home, DriverStatus& status) {
 
 }  // namespace
 
-DriverStatus Overlay2::probe() const {
+DriverStatus probe_overlay(const LayerHome& layers) {
   DriverStatus status;
+  const auto home = layers.try_fd();
   if (::geteuid() != 0) {
     status.writable = status.mountable = false;
-    status.readable = !home_.try_fd() || ::faccessat(home_.fd(), "l", R_OK | X_OK, AT_EACCESS) == 0;
+    status.readable = !home || ::faccessat(*home, ".", R_OK | X_OK, AT_EACCESS) == 0;
     status.why_not = "not root: whiteouts are device nodes and trusted xattrs, and mounting needs CAP_SYS_ADMIN";
     status.remedy = "run as root";
     return status;
   }
-  const auto home = home_.try_fd();
   const bool may_try = home && ::faccessat(*home, ".", W_OK, AT_EACCESS) == 0;
   if (may_try) {
     try_out(*home, status);
@@ -107,4 +108,4 @@ DriverStatus Overlay2::probe() const {
   return status;
 }
 
-}  // namespace cairn::overlay2
+}  // namespace cairn
