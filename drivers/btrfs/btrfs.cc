@@ -10,9 +10,9 @@
 #include "drivers/btrfs/subvolume.h"
 #include "drivers/sys/home.h"
 #include "drivers/sys/implied.h"
+#include "drivers/sys/layer_stage.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/mount_table.h"
-#include "drivers/sys/staged_layer.h"
 #include "drivers/sys/tree_copy.h"
 #include "drivers/sys/usage.h"
 

@@ -25,7 +25,7 @@ class UpperDirectory : public OverlayMarking {
 };
 
 // What a container is made of; the upper directory is returned. `lower` is the image layer.
-Fd add_container_parts(const StagedLayer& stage, const LayerId& lower) {
+Fd add_container_parts(const LayerStage& stage, const LayerId& lower) {
   mkdir_at(stage.fd(), "upper", 0755);
   mkdir_at(stage.fd(), "work", 0700);
   mkdir_at(stage.fd(), "merged", 0700);
@@ -63,7 +63,7 @@ void Overlay::create(const LayerId& id, const std::optional<LayerId>& parent) {
               [&] {
                 const bool on_image = try_root(*parent).has_value();
                 const LayerId lower = on_image ? *parent : lower_of(*parent);
-                StagedLayer stage(home_, id, 0700);
+                LayerStage stage(home_, id, 0700);
                 const Fd upper = add_container_parts(stage, lower);
                 const Tree below = tree(*parent), image = tree_of_root(lower);
                 UpperDirectory target(upper.get());

@@ -9,8 +9,8 @@
 
 #include "core/interfaces/driver.h"
 #include "drivers/sys/home.h"
+#include "drivers/sys/layer_stage.h"
 #include "drivers/sys/overlay_probe.h"
-#include "drivers/sys/staged_layer.h"
 
 namespace cairn::overlay {
 
@@ -53,7 +53,7 @@ class ImageLayer : public OverlayMarking {
 
  private:
   Overlay& driver_;
-  StagedLayer stage_;
+  LayerStage stage_;
   Fd root_;
 };
 

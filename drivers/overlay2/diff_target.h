@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "drivers/overlay2/driver.h"
-#include "drivers/sys/staged_layer.h"
+#include "drivers/sys/layer_stage.h"
 
 namespace cairn::overlay2 {
 

@@ -6,9 +6,9 @@
 #include "core/util/error.h"
 #include "drivers/sys/home.h"
 #include "drivers/sys/implied.h"
+#include "drivers/sys/layer_stage.h"
 #include "drivers/sys/merge_parent.h"
 #include "drivers/sys/mount.h"
-#include "drivers/sys/staged_layer.h"
 #include "drivers/sys/usage.h"
 
 namespace cairn {
@@ -50,7 +50,7 @@ class VfsTarget : public OverlayMarking {
 
  private:
   Vfs& driver_;
-  StagedLayer stage_;
+  LayerStage stage_;
 };
 
 void VfsTarget::finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) {

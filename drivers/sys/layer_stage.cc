@@ -1,4 +1,4 @@
-#include "drivers/sys/staged_layer.h"
+#include "drivers/sys/layer_stage.h"
 
 #include <cstdio>
 
@@ -10,12 +10,12 @@ void OverlayMarking::hide(int dir_fd, const std::string& name) { write_whiteout(
 
 void OverlayMarking::make_opaque(int dir_fd) { write_opaque(dir_fd); }
 
-StagedLayer::StagedLayer(LayerHome& home, const LayerId& id, mode_t mode) : home_(home), id_(id) {
+LayerStage::LayerStage(LayerHome& home, const LayerId& id, mode_t mode) : home_(home), id_(id) {
   home.make();
   fd_ = home.begin(id, mode);
 }
 
-StagedLayer::~StagedLayer() {
+LayerStage::~LayerStage() {
   if (published_) return;
   try {
     home_.discard(id_);
@@ -24,7 +24,7 @@ StagedLayer::~StagedLayer() {
   }
 }
 
-void StagedLayer::publish() {
+void LayerStage::publish() {
   home_.publish(id_);
   published_ = true;
 }

@@ -18,11 +18,11 @@ class OverlayMarking : public DiffTarget {
 };
 
 // The stage of `id`, deleted with this object unless it was published. `home` outlives it.
-class StagedLayer {
+class LayerStage {
  public:
-  StagedLayer(LayerHome& home, const LayerId& id, mode_t mode);  // throws as LayerHome::begin does
-  ~StagedLayer();
-  StagedLayer(const StagedLayer&) = delete;
+  LayerStage(LayerHome& home, const LayerId& id, mode_t mode);  // throws as LayerHome::begin does
+  ~LayerStage();
+  LayerStage(const LayerStage&) = delete;
   int fd() const { return fd_.get(); }
   const LayerId& id() const { return id_; }
   void publish();
