@@ -75,6 +75,10 @@ void add_names(const fs::path& dir, const std::vector<std::string>& suffixes, st
 
 }  // namespace
 
+bool may_be_plugin(const std::string& name) {
+  return LayerId::valid(name) && std::find(std::begin(kTaken), std::end(kTaken), name) == std::end(kTaken);
+}
+
 std::string name_of(const std::string& plugin) {
   const bool is_path = plugin.starts_with('/');
   std::string name = is_path ? fs::path(plugin).filename().string() : plugin;
@@ -82,7 +86,7 @@ std::string name_of(const std::string& plugin) {
   const std::string doing = "choosing the plugin '" + printable(plugin) + "': ";
   if (!LayerId::valid(name))
     throw Error(Errc::invalid, doing + "its name may only have letters, digits, '_', '-' and '.'");
-  if (std::find(std::begin(kTaken), std::end(kTaken), name) != std::end(kTaken))
+  if (!may_be_plugin(name))
     throw Error(Errc::invalid, doing + "'" + name + "' is an engine's own name in a root; plugins need another");
   return name;
 }

@@ -19,6 +19,8 @@ struct Address {
   std::filesystem::path socket;
 };
 
+// Not one that engines give something else in a root.
+bool may_be_plugin(const std::string& name);
 // Of "NAME" or "/path/to/NAME.sock". Throws Errc::invalid for what may not become a directory of a store.
 std::string name_of(const std::string& plugin);
 

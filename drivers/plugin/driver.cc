@@ -141,7 +141,8 @@ Client PluginDriver::connect() const {
     throw Error(Errc::unsupported, "using the plugin '" + name_ + "': it is no graph driver");
   // An engine at work has done this, and a plugin may take it for the start of a new life.
   const auto root = try_open_at(AT_FDCWD, root_, O_RDONLY | O_DIRECTORY);
-  if (!root || !engine_holding(root->get())) client.init(fs::weakly_canonical(root_) / name_, options_);
+  if (!root || !engine_holding(root->get()))
+    client.init((root ? fs::path(path_of(root->get())) : fs::absolute(root_)) / name_, options_);
   return client;
 }
 
@@ -263,7 +264,7 @@ void PluginDriver::mount(const LayerId& id, Access access, const fs::path& targe
   Reference reference(plugin(), id);
   const std::string note = mounts_.add(plugin(), id, reference.dir(), place);
   try {
-    MountGuard(bind_spec(fs::canonical(reference.dir()), place, access == Access::read_only)).release();
+    MountGuard(bind_spec(path_of(open_dir(reference.dir()).get()), place, access == Access::read_only)).release();
   } catch (...) {
     mounts_.drop(note);
     throw;

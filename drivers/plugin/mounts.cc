@@ -16,7 +16,11 @@ namespace fs = std::filesystem;
 namespace {
 
 // Targets mean something in one mount namespace only.
-std::string own_namespace() { return fs::read_symlink("/proc/self/ns/mnt").string(); }
+std::string own_namespace() {
+  struct stat st;
+  if (::stat("/proc/self/ns/mnt", &st) != 0) throw_errno("looking at the mount namespace");
+  return std::to_string(st.st_ino);
+}
 
 std::string identity(const struct stat& st) { return std::to_string(st.st_dev) + ":" + std::to_string(st.st_ino); }
 
