@@ -216,7 +216,8 @@ std::unique_ptr<DiffTarget> PluginDriver::begin(const LayerId& id) {
 void PluginDriver::fill(const LayerId& id, const std::optional<LayerId>& parent, int stage) {
   plugin().create(id, parent);
   try {
-    const int64_t size = plugin().apply_diff(id, parent, [&](ByteSink& out) { write_stage(stage, out); });
+    const Marks marks = parent ? Marks::write : Marks::leave_out;
+    const int64_t size = plugin().apply_diff(id, parent, [&](ByteSink& out) { write_stage(stage, marks, out); });
     const Reference made(plugin(), id);
     sync_file_system(open_dir(made.dir()).get());  // which need not be the one of home_fd()
     const std::lock_guard lock(mutex_);

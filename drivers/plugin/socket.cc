@@ -106,11 +106,14 @@ size_t Socket::receive(void* into, size_t size, boost::system::error_code& faile
   }
 }
 
-size_t Socket::send(const void* from, size_t size, boost::system::error_code& failed) {
+size_t Socket::send(std::span<iovec> parts, boost::system::error_code& failed) {
   failed = {};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
   for (;;) {
     wait(POLLOUT, "nothing was taken");
-    const ssize_t n = ::send(fd_.get(), from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t n = ::sendmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n >= 0) return static_cast<size_t>(n);
     if (errno != EAGAIN && errno != EINTR) return failed = code_of_errno(), 0;
   }

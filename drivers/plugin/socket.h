@@ -1,11 +1,16 @@
 // Unix sockets as Boost.Beast's streams: no read and no write waits longer than it is allowed to.
 #pragma once
 
+#include <sys/uio.h>
+
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/system/error_code.hpp>
 #include <chrono>
 #include <filesystem>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "core/util/error.h"
@@ -28,13 +33,22 @@ class Socket {
   // What Beast and Asio call. Throw Error when the time is up or the user interrupts; else errors are in `failed`.
   template <typename Buffers>
   size_t read_some(const Buffers& buffers, boost::system::error_code& failed) {
-    const boost::asio::mutable_buffer into = front(buffers);
-    return into.size() == 0 ? (failed = {}, 0) : receive(into.data(), into.size(), failed);
+    failed = {};
+    const auto end = boost::asio::buffer_sequence_end(buffers);
+    for (auto at = boost::asio::buffer_sequence_begin(buffers); at != end; ++at)
+      if (const boost::asio::mutable_buffer into = *at; into.size() > 0)
+        return receive(into.data(), into.size(), failed);
+    return 0;
   }
   template <typename Buffers>
   size_t write_some(const Buffers& buffers, boost::system::error_code& failed) {
-    const boost::asio::const_buffer from = front(buffers);
-    return from.size() == 0 ? (failed = {}, 0) : send(from.data(), from.size(), failed);
+    std::array<iovec, 16> parts;
+    size_t count = 0;
+    const auto end = boost::asio::buffer_sequence_end(buffers);
+    for (auto at = boost::asio::buffer_sequence_begin(buffers); at != end && count < parts.size(); ++at)
+      if (const boost::asio::const_buffer part = *at; part.size() > 0)
+        parts[count++] = {const_cast<void*>(part.data()), part.size()};
+    return count == 0 ? (failed = {}, 0) : send({parts.data(), count}, failed);
   }
   template <typename Buffers>
   size_t read_some(const Buffers& buffers) {
@@ -46,14 +60,6 @@ class Socket {
   }
 
  private:
-  template <typename Buffers>
-  static auto front(const Buffers& buffers) {
-    using Buffer = std::decay_t<decltype(*boost::asio::buffer_sequence_begin(buffers))>;
-    const auto end = boost::asio::buffer_sequence_end(buffers);
-    for (auto at = boost::asio::buffer_sequence_begin(buffers); at != end; ++at)
-      if (const Buffer buffer = *at; buffer.size() > 0) return buffer;
-    return Buffer();
-  }
   template <typename Call>
   static size_t or_throw(Call&& call) {
     boost::system::error_code failed;
@@ -62,7 +68,7 @@ class Socket {
     return n;
   }
   size_t receive(void* into, size_t size, boost::system::error_code& failed);
-  size_t send(const void* from, size_t size, boost::system::error_code& failed);
+  size_t send(std::span<iovec> parts, boost::system::error_code& failed);
   void wait(short events, const char* for_what);
 
   Fd fd_;

@@ -165,7 +165,7 @@ bool converse_once(Socket& socket, boost::beast::flat_buffer& buffer, GraphServi
   if (buffer.size() == 0) socket.wait_for_input();
   socket.allow(patience.quick);
   Parser parser;
-  parser.body_limit(boost::none);  // whoever reads the body has a limit, or needs none
+  parser.body_limit(UINT64_MAX);  // whoever reads the body has a limit, or needs none
   boost::system::error_code failed;
   http::read_header(socket, buffer, parser, failed);
   return !failed && Exchange(socket, buffer, parser, service, patience).answer();

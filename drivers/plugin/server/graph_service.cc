@@ -109,8 +109,7 @@ void GraphService::create_read_write(const LayerId& id, const std::optional<Laye
   ensure_dirs_at(AT_FDCWD, home_.parent_path(), 0755);
   ensure_dir_at(AT_FDCWD, home_, 0710);
   ensure_dir_at(AT_FDCWD, home_ / "rw", 0700);
-  remove_tree_at(AT_FDCWD, home_ / "rw" / id.str());  // of a removal that was cut short
-  create_file_at(AT_FDCWD, home_ / "rw" / id.str(), "", 0600);
+  try_open_at(AT_FDCWD, home_ / "rw" / id.str(), O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);  // a crash may have left it
   driver().create(id, parent);
 }
 
