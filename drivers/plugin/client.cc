@@ -139,23 +139,28 @@ static Message checked(unsigned status, std::string body) {
   return Message(std::move(body));
 }
 
-Message Client::call(const std::string& method, const Json& request, milliseconds time) const {
+template <typename Read>
+auto Client::call(const std::string& method, const Json& request, milliseconds time, Read&& read) const {
   return while_doing([&] { return asking(method); },
                      [&] {
-                       auto [status, body] = post(method, text_of(request), time);
-                       return checked(status, std::move(body));
+                       Reply reply = post(method, text_of(request), time);
+                       return read(checked(reply.status, std::move(reply.body)));
                      });
 }
 
+static void nothing(const Message&) {}
+
 bool Client::is_graph_driver() const {
-  const auto interfaces = call("Plugin.Activate", nullptr, patience_.quick).texts("Implements");
-  return std::find(interfaces.begin(), interfaces.end(), "GraphDriver") != interfaces.end();
+  return call("Plugin.Activate", nullptr, patience_.quick, [](const Message& answer) {
+    const auto interfaces = answer.texts("Implements");
+    return std::find(interfaces.begin(), interfaces.end(), "GraphDriver") != interfaces.end();
+  });
 }
 
 void Client::init(const fs::path& home, const std::vector<std::string>& options) const {
   Json request{{"Home", home.string()}, {"Opts", nullptr}, {"UIDMaps", nullptr}, {"GIDMaps", nullptr}};
   if (!options.empty()) request["Opts"] = options;
-  call("GraphDriver.Init", request, patience_.work);
+  call("GraphDriver.Init", request, patience_.work, nothing);
 }
 
 bool Client::reproduces_exact_diffs() const {
@@ -170,21 +175,23 @@ bool Client::reproduces_exact_diffs() const {
 }
 
 bool Client::exists(const LayerId& id) const {
-  return call("GraphDriver.Exists", about(id), patience_.quick).flag("Exists");
+  return call("GraphDriver.Exists", about(id), patience_.quick,
+              [](const Message& answer) { return answer.flag("Exists"); });
 }
 
 void Client::create_read_write(const LayerId& id, const std::optional<LayerId>& parent) const {
-  call("GraphDriver.CreateReadWrite", about(id, parent), patience_.work);
+  call("GraphDriver.CreateReadWrite", about(id, parent), patience_.work, nothing);
 }
 
 void Client::create(const LayerId& id, const std::optional<LayerId>& parent) const {
-  call("GraphDriver.Create", about(id, parent), patience_.work);
+  call("GraphDriver.Create", about(id, parent), patience_.work, nothing);
 }
 
-void Client::remove(const LayerId& id) const { call("GraphDriver.Remove", about(id), patience_.work); }
+void Client::remove(const LayerId& id) const { call("GraphDriver.Remove", about(id), patience_.work, nothing); }
 
 fs::path Client::get(const LayerId& id) const {
-  const std::string dir = call("GraphDriver.Get", about(id), patience_.work).text("Dir");
+  const std::string dir =
+      call("GraphDriver.Get", about(id), patience_.work, [](const Message& answer) { return answer.text("Dir"); });
   try {
     return while_doing([&] { return asking("GraphDriver.Get"); }, [&] { return checked_directory(dir); });
   } catch (const Error&) {
@@ -196,10 +203,11 @@ fs::path Client::get(const LayerId& id) const {
   }
 }
 
-void Client::put(const LayerId& id) const { call("GraphDriver.Put", about(id), patience_.quick); }
+void Client::put(const LayerId& id) const { call("GraphDriver.Put", about(id), patience_.quick, nothing); }
 
 int64_t Client::diff_size(const LayerId& id, const std::optional<LayerId>& parent) const {
-  return call("GraphDriver.DiffSize", about(id, parent), patience_.work).number("Size");
+  return call("GraphDriver.DiffSize", about(id, parent), patience_.work,
+              [](const Message& answer) { return answer.number("Size"); });
 }
 
 int64_t Client::apply_diff(const LayerId& id, const std::optional<LayerId>& parent,

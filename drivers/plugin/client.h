@@ -48,7 +48,9 @@ class Client {
   };
   // Texts of failures begin with what was asked of whom.
   std::string asking(const std::string& method) const;
-  Message call(const std::string& method, const Json& request, std::chrono::milliseconds time) const;
+  // `read`: what is wanted of the answer.
+  template <typename Read>
+  auto call(const std::string& method, const Json& request, std::chrono::milliseconds time, Read&& read) const;
   Reply post(const std::string& method, const std::string& body, std::chrono::milliseconds time) const;
   Reply post_stream(const std::string& target, const std::function<void(ByteSink&)>& write) const;
 

@@ -101,7 +101,8 @@ size_t Socket::receive(void* into, size_t size, boost::system::error_code& faile
     wait(POLLIN, "nothing came");
     const ssize_t n = ::recv(fd_.get(), into, size, MSG_DONTWAIT);
     if (n > 0) return static_cast<size_t>(n);
-    if (n == 0) return failed = boost::asio::error::eof, 0;
+    if (n == 0 || errno == ECONNRESET)
+      return failed = boost::asio::error::eof, 0;  // reset: with unread input of theirs
     if (errno != EAGAIN && errno != EINTR) return failed = code_of_errno(), 0;
   }
 }
