@@ -176,6 +176,7 @@ bool converse_once(Socket& socket, boost::beast::flat_buffer& buffer, GraphServi
 void converse(Socket& socket, GraphService& service, const Patience& patience) noexcept {
   try {
     boost::beast::flat_buffer buffer(1 << 20);
+    buffer.reserve(64 << 10);  // what is read at once
     while (converse_once(socket, buffer, service, patience)) {
     }
   } catch (const std::exception&) {  // too slow, or we are to end: nobody is there to be told
