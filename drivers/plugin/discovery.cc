@@ -1,5 +1,7 @@
 #include "drivers/plugin/discovery.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <optional>
 #include <set>
@@ -63,6 +65,7 @@ std::string list_of(const Places& places) {
 
 // Names in `dir` that end in one of `suffixes`, there or in a directory of that name.
 void add_names(const fs::path& dir, const std::vector<std::string>& suffixes, std::set<std::string>& names) {
+  if (::access(dir.c_str(), R_OK | X_OK) != 0) return;  // absent, or closed to this user: then its plugins are, too
   const auto fd = try_open_at(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY);
   if (!fd) return;
   for (const auto& entry : list_dir(fd->get()))

@@ -70,6 +70,7 @@ class PluginDriver : public Driver {
 
  private:
   void need(const LayerId& id) const;
+  void give_up(const LayerId& id) const;
   Client connect() const;
 
   fs::path root_;
@@ -199,7 +200,7 @@ void PluginDriver::create(const LayerId& id, const std::optional<LayerId>& paren
                 try {
                   plugin().create_read_write(id, parent);
                 } catch (const Error&) {
-                  plugin().remove(id);
+                  give_up(id);
                   throw;
                 }
               });
@@ -223,8 +224,16 @@ void PluginDriver::fill(const LayerId& id, const std::optional<LayerId>& parent,
     const std::lock_guard lock(mutex_);
     sizes_[id] = size;
   } catch (...) {
-    plugin().remove(id);
+    give_up(id);
     throw;
+  }
+}
+
+// Removes what there may be of a layer whose making failed. That failure is the one to tell.
+void PluginDriver::give_up(const LayerId& id) const {
+  try {
+    plugin().remove(id);
+  } catch (const Error&) {  // a plugin that died has nobody to remove it; recover() comes back to it
   }
 }
 
