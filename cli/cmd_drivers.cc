@@ -44,6 +44,9 @@ Command drivers_command(CLI::App& program, const Globals& globals) {
   app->footer(
       "Drivers are tried where the root is, as that depends on its file system. IMAGES is what the root holds of "
       "each.\n"
+      "Plugins of engines (plugin:NAME) are listed where they are found: in /run/docker/plugins, /etc/docker/plugins "
+      "and\n"
+      "/usr/lib/docker/plugins; they are asked what they are, and not started on the root.\n"
       "With --json: an array of objects with name, usable, readable, writable, mountable, writable_mounts, "
       "images, why_not and remedy.\n\n"
       "Examples:\n"

@@ -43,6 +43,7 @@ Exit run(const Flags& flags, const Globals& globals) {
 Exit run_umount(const std::string& target) {
   require_root("unmounting a file system");
   as_named_by_user([&] { unmount(target); });
+  after_unmount(target);
   return Exit::done;
 }
 

@@ -35,5 +35,6 @@ Command diff_command(CLI::App& program, const Globals& globals);
 Command changes_command(CLI::App& program, const Globals& globals);
 Command df_command(CLI::App& program, const Globals& globals);
 Command drivers_command(CLI::App& program, const Globals& globals);
+Command serve_driver_command(CLI::App& program, const Globals& globals);
 
 }  // namespace cairn

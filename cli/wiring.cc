@@ -14,6 +14,8 @@
 #include "drivers/devicemapper/devicemapper.h"
 #include "drivers/overlay/overlay.h"
 #include "drivers/overlay2/overlay2.h"
+#include "drivers/plugin/plugin.h"
+#include "drivers/plugin/server/http_server.h"
 #include "drivers/vfs/vfs.h"
 #include "graphdb/catalog/catalog.h"
 #include "graphdb/legacy/legacy_graph.h"
@@ -61,15 +63,53 @@ std::unique_ptr<Catalog> open_some_catalog(const std::filesystem::path& root, co
   return is_legacy ? open_legacy_catalog(root, driver) : open_catalog(root, driver);
 }
 
+constexpr std::string_view kPlugin = "plugin:";
+
+bool is_known(const std::string& name) {
+  return std::any_of(std::begin(kDrivers), std::end(kDrivers),
+                     [&](const KnownDriver& one) { return one.name == name; });
+}
+
+// What a driver is called below image/.
+std::string name_in_root(const std::string& driver) {
+  if (!driver.starts_with(kPlugin)) return driver;
+  return as_named_by_user([&] { return plugin::name_of(driver.substr(kPlugin.size())); });
+}
+
+std::vector<plugin::NamedLayer> named_layers(const std::filesystem::path& root, const std::string& driver) {
+  const auto metadata = open_metadata(root, driver);
+  std::map<ChainId, LayerId> layers;
+  for (const auto& layer : metadata->layers().list()) layers.emplace(layer.chain, layer.cache_id);
+  const auto id_of = [&](const std::optional<ChainId>& chain) {
+    const auto found = chain ? layers.find(*chain) : layers.end();
+    return found == layers.end() ? std::nullopt : std::optional(found->second);
+  };
+  std::vector<plugin::NamedLayer> out;
+  for (const auto& layer : metadata->layers().list()) out.push_back({layer.cache_id, id_of(layer.parent)});
+  for (const auto& mount : metadata->layers().mounts()) {
+    if (mount.init_id) out.push_back({*mount.init_id, id_of(mount.parent)});
+    out.push_back({mount.mount_id, mount.init_id ? mount.init_id : id_of(mount.parent)});
+  }
+  return out;
+}
+
+std::unique_ptr<Driver> open_plugin_driver(const std::string& plugin, const Globals& globals) {
+  plugin::Setup setup;
+  setup.named = [root = globals.root, name = plugin::name_of(plugin)] { return named_layers(root, name); };
+  return plugin::open_plugin(globals.root, plugin, options_of(globals), std::move(setup));
+}
+
 std::unique_ptr<Driver> open_driver(const std::string& name, const Globals& globals) {
   std::string known_names;
   for (const auto& known : kDrivers) {
     if (name == known.name) return as_named_by_user([&] { return known.open(globals.root, options_of(globals)); });
     known_names += (known_names.empty() ? "" : ", ") + std::string(known.name);
   }
+  if (name.starts_with(kPlugin))
+    return as_named_by_user([&] { return open_plugin_driver(name.substr(kPlugin.size()), globals); });
   throw UserError(Errc::unsupported, "opening '" + printable(globals.root) + "' with the storage driver '" +
                                          printable(name) + "': this cairn has none of that name; it has " +
-                                         known_names);
+                                         known_names + " and plugin:NAME");
 }
 
 std::vector<std::string> drivers_below_image(int root_fd) {
@@ -112,18 +152,25 @@ std::vector<HeldDriver> held_drivers(const std::filesystem::path& root, int root
 // `root_fd` is -1 where there is no root yet.
 std::string driver_of(const Globals& globals, const std::filesystem::path& root, int root_fd) {
   if (!globals.driver.empty()) return globals.driver;
-  return choose_driver("", environment("STORAGE_DRIVER"),
-                       root_fd < 0 ? std::vector<HeldDriver>() : held_drivers(root, root_fd),
-                       [&] { return best_driver(root); });
+  const auto held = root_fd < 0 ? std::vector<HeldDriver>() : held_drivers(root, root_fd);
+  const std::string chosen = choose_driver("", environment("STORAGE_DRIVER"), held, [&] { return best_driver(root); });
+  const bool is_held = std::any_of(held.begin(), held.end(), [&](const HeldDriver& one) { return one.name == chosen; });
+  return is_held && !is_known(chosen) && plugin::may_be_plugin(chosen) ? std::string(kPlugin) + chosen : chosen;
+}
+
+// The parts of a store that depend on the driver, but for its catalog.
+void choose_and_open(Store& store, const Globals& globals) {
+  const std::string driver = driver_of(globals, store.root, store.root_fd.get());
+  store.driver_name = name_in_root(driver);
+  store.driver = open_driver(driver, globals);
+  store.metadata = open_metadata(store.root, store.driver_name);
 }
 
 Store open_store(const Globals& globals, Fd root_fd) {
   Store store;
   store.root = globals.root;
   store.root_fd = std::move(root_fd);
-  store.driver_name = driver_of(globals, store.root, store.root_fd.get());
-  store.driver = open_driver(store.driver_name, globals);
-  store.metadata = open_metadata(store.root, store.driver_name);
+  choose_and_open(store, globals);
   store.catalog = open_some_catalog(store.root, store.driver_name);
   debug("root '" + printable(globals.root) + "', driver " + store.driver_name + ", layout " + store.catalog->layout());
   return store;
@@ -168,7 +215,7 @@ Store open_to_write(const Globals& globals, Progress& progress, IfAbsent if_abse
 RootScan scan_of(const std::string& root, const Globals& globals) {
   RootScan scan = as_named_by_user([&] { return scan_root(root, {globals.jobs, true}); });
   if (!globals.driver.empty())
-    std::erase_if(scan.drivers, [&](const DriverScan& one) { return one.name != globals.driver; });
+    std::erase_if(scan.drivers, [&](const DriverScan& one) { return one.name != name_in_root(globals.driver); });
   return scan;
 }
 
@@ -176,14 +223,43 @@ std::vector<DriverReport> probe_drivers(const Globals& globals) {
   std::vector<HeldDriver> held;
   if (const auto root = try_open_at(AT_FDCWD, globals.root, O_RDONLY | O_DIRECTORY))
     held = held_drivers(globals.root, root->get());
+  const auto images = [&](const std::string& name) -> uint64_t {
+    const auto found = std::find_if(held.begin(), held.end(), [&](const HeldDriver& one) { return one.name == name; });
+    return found == held.end() ? 0 : found->images;
+  };
   std::vector<DriverReport> out;
-  for (const auto& known : kDrivers) {
-    const auto found =
-        std::find_if(held.begin(), held.end(), [&](const HeldDriver& one) { return one.name == known.name; });
-    out.push_back({known.name, known.open(globals.root, {})->probe(), found == held.end() ? 0 : found->images});
-  }
+  for (const auto& known : kDrivers)
+    out.push_back({known.name, known.open(globals.root, {})->probe(), images(known.name)});
+  for (const auto& found : plugin::find_plugins())
+    out.push_back({std::string(kPlugin) + found.name, found.status, images(found.name)});
   return out;
 }
+
+// An earlier run's, or else the best where `home` lies.
+static std::string driver_to_serve(const std::filesystem::path& home) {
+  for (const auto& known : kDrivers)
+    if (exists_at(AT_FDCWD, home / known.name)) return known.name;
+  return best_driver(home);
+}
+
+void serve_driver(const Globals& globals, const std::string& socket, const std::function<bool()>& stop) {
+  if (globals.driver.starts_with(kPlugin))
+    throw UserError(Errc::invalid, "serving '" + printable(globals.driver) + "': it is served already");
+  if (!globals.driver.empty()) open_driver(globals.driver, globals);  // a wrong name or option is said at once
+  const auto open = [&](const std::filesystem::path& home, const std::vector<std::string>& options) {
+    Globals there = globals;
+    there.root = home;
+    there.storage_options.insert(there.storage_options.end(), options.begin(), options.end());
+    const std::string driver = globals.driver.empty() ? driver_to_serve(home) : globals.driver;
+    debug("home '" + printable(home.string()) + "', driver " + driver);
+    return open_driver(driver, there);
+  };
+  plugin::HttpServer server(socket, open);
+  debug("answering on '" + printable(socket) + "'");
+  server.run(stop);
+}
+
+void after_unmount(const std::string& target) { plugin::release_mounts_on(path_of(open_dir(target).get())); }
 
 LayerStore layers_of(const Store& store, const Globals& globals, Progress& progress) {
   const auto root = std::make_shared<Fd>(dup_fd(store.root_fd.get()));
@@ -229,9 +305,7 @@ Store open_target(const Globals& globals) {
     store.root_fd = open_root(globals.root);
     refuse_if_engine_runs(store.root_fd.get());
   }
-  store.driver_name = driver_of(globals, store.root, store.root_fd.get());
-  store.driver = open_driver(store.driver_name, globals);
-  store.metadata = open_metadata(store.root, store.driver_name);
+  choose_and_open(store, globals);
   store.catalog = open_catalog(store.root, store.driver_name);
   return store;
 }

@@ -1,6 +1,7 @@
 // Opens roots. wiring.cc is the one file of the program that names implementations.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,12 @@ Store open_to_read(const Globals& globals);
 // crashed processes left is cleared. Says at once if this is not root.
 enum class IfAbsent { make, refuse };
 Store open_to_write(const Globals& globals, Progress& progress, IfAbsent if_absent);
+
+// Answers engines on the unix socket until `stop`. Errc::in_use if another program does.
+void serve_driver(const Globals& globals, const std::string& socket, const std::function<bool()>& stop);
+
+// What `target` showed is no longer needed.
+void after_unmount(const std::string& target);
 
 LayerStore layers_of(const Store& store, const Globals& globals, Progress& progress);
 

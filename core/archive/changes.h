@@ -40,7 +40,10 @@ std::vector<Change> changes_between(const Tree& tree, const Tree& parent, const 
 // The layer tar of `changes` (Docker's ExportChanges): deletions as ".wh." files, hardlinks to the first name seen,
 // sockets left out; of xattrs security.capability and user.* are carried. Deterministic: whiteouts have mtime 0 and
 // nothing depends on clock, host or process. Returns the sum of content bytes.
-int64_t write_diff(const Tree& tree, const std::vector<Change>& changes, ByteSink& out);
+// Carry::all, for a tar that is to make the same files again: every xattr, times to the nanosecond, and a change of "/"
+// is the root itself.
+enum class Carry { docker, all };
+int64_t write_diff(const Tree& tree, const std::vector<Change>& changes, ByteSink& out, Carry carry = Carry::docker);
 
 // The whole tree as a plain tar, as `docker export` gives it (no whiteouts).
 void write_export(const Tree& tree, ByteSink& out);

@@ -91,7 +91,16 @@ void add_xattr(Records& records, const std::string& name, const std::string& val
   records[key] = coded;
 }
 
-Records records_for(const TarEntry& entry, int64_t size) {
+// Of a time with a fraction. Before 1970 the fraction counts away from zero, as the seconds do.
+std::string decimal(const timespec& time) {
+  constexpr long kSecond = 1'000'000'000;
+  const bool before = time.tv_sec < 0;
+  const std::string nanoseconds = std::to_string(before ? kSecond - time.tv_nsec : time.tv_nsec);
+  return (before ? "-" : "") + std::to_string(before ? -(time.tv_sec + 1) : time.tv_sec) + "." +
+         std::string(9 - nanoseconds.size(), '0') + nanoseconds;
+}
+
+Records records_for(const TarEntry& entry, int64_t size, TarTimes times) {
   Records records;
   const auto text = [&](const char* key, const std::string& value, TarField field) {
     if (value.size() > field.size || !is_ascii(value)) records[key] = value;
@@ -105,6 +114,7 @@ Records records_for(const TarEntry& entry, int64_t size) {
   number("gid", entry.gid, tar_field::gid);
   number("size", size, tar_field::size);
   number("mtime", entry.mtime.tv_sec, tar_field::mtime);
+  if (times == TarTimes::nanoseconds && entry.mtime.tv_nsec > 0) records["mtime"] = decimal(entry.mtime);
   for (const auto& [name, value] : entry.xattrs) add_xattr(records, name, value);
   return records;
 }
@@ -147,7 +157,7 @@ void TarWriter::begin(const TarEntry& entry) {
   check(entry);
   std::string out = pad();
   const auto size = entry.type == TarType::file ? static_cast<int64_t>(entry.size) : 0;
-  const Records records = records_for(entry, size);
+  const Records records = records_for(entry, size, times_);
   if (!records.empty()) append_pax_member(out, entry.name, records);
   HeaderBlock block;
   block.name(tar_field::name, ascii_only(entry.name));

@@ -8,10 +8,12 @@
 
 namespace cairn {
 
+enum class TarTimes { seconds, nanoseconds };  // the finer ones as PAX records
+
 class TarWriter {
  public:
-  explicit TarWriter(ByteSink& out) : out_(out) {}
-  // Directory names end in '/'. mtime is cut to seconds. Deterministic: no pid, no user names, PAX names
+  explicit TarWriter(ByteSink& out, TarTimes times = TarTimes::seconds) : out_(out), times_(times) {}
+  // Directory names end in '/'. mtime is cut to what is asked for. Deterministic: no pid, no user names, PAX names
   // "PaxHeaders.0".
   void begin(const TarEntry& entry);  // then exactly entry.size bytes of write()
   void write(std::span<const char> bytes);
@@ -20,6 +22,7 @@ class TarWriter {
  private:
   std::string pad();
   ByteSink& out_;
+  TarTimes times_;
   uint64_t left_ = 0, padding_ = 0;
 };
 

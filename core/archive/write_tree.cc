@@ -34,7 +34,8 @@ TarType type_of(const struct stat& st) {
 
 class TreeTar {
  public:
-  explicit TreeTar(ByteSink& out) : tar_(out), buffer_(256 << 10) {}
+  explicit TreeTar(ByteSink& out, Carry carry = Carry::docker)
+      : carry_(carry), tar_(out, carry == Carry::all ? TarTimes::nanoseconds : TarTimes::seconds), buffer_(256 << 10) {}
 
   void add(const TreeNode& node, const std::string& path);  // "a/b"
   void add_below(const TreeNode& node, const std::string& path, int depth);
@@ -47,7 +48,12 @@ class TreeTar {
  private:
   TarEntry entry_of(const TreeNode& node, const std::string& path);
   void write_content(const TreeNode& node);
+  bool carries(const std::string& xattr) const {
+    if (is_overlay_private(xattr)) return false;
+    return carry_ == Carry::all || xattr == "security.capability" || xattr.starts_with("user.");
+  }
 
+  Carry carry_;
   TarWriter tar_;
   std::vector<char> buffer_;
   std::map<std::pair<dev_t, ino_t>, std::string> first_names_;
@@ -70,8 +76,7 @@ TarEntry TreeTar::entry_of(const TreeNode& node, const std::string& path) {
     entry.device_minor = minor(st.st_rdev);
   }
   for (auto& [name, value] : node.xattrs())
-    if (name == "security.capability" || (name.starts_with("user.") && !is_overlay_private(name)))
-      entry.xattrs.emplace(name, value);
+    if (carries(name)) entry.xattrs.emplace(name, value);
   if (entry.type == TarType::directory || st.st_nlink < 2) return entry;
   const auto [first, is_new] = first_names_.emplace(std::pair(st.st_dev, st.st_ino), path);
   if (is_new) return entry;
@@ -119,12 +124,15 @@ void TreeTar::add_whiteout(const std::string& path) {
 
 }  // namespace
 
-int64_t write_diff(const Tree& tree, const std::vector<Change>& changes, ByteSink& out) {
-  TreeTar tar(out);
+int64_t write_diff(const Tree& tree, const std::vector<Change>& changes, ByteSink& out, Carry carry) {
+  TreeTar tar(out, carry);
   for (const auto& change : changes) {
     check_interrupt();
     const std::string path = change.path.substr(change.path.starts_with('/') ? 1 : 0);
-    if (path.empty()) continue;
+    if (path.empty()) {
+      if (carry == Carry::all) tar.add(tree.root(), ".");
+      continue;
+    }
     if (change.kind == ChangeKind::deleted) {
       tar.add_whiteout(path);
       continue;

@@ -39,7 +39,10 @@ enum class Access { read_only, read_write };
 struct DriverStatus {
   bool readable = true, writable = true, mountable = true;
   bool writable_mounts = true;  // where mountable; false: all that works is Access::read_only
-  std::string why_not;          // one line, empty when all is well
+  // False: another program keeps the layers. list() then names those half made here and those that metadata names, and
+  // nothing keeps a layer from being removed because a mounted one lies on it.
+  bool keeps_layers = true;
+  std::string why_not;  // one line, empty when all is well
   std::string remedy;
 };
 

@@ -67,9 +67,9 @@ class Program : public testing::Test {
 
 TEST_F(Program, HelpOfEveryCommandNamesItsFlagsAndEndsWell) {
   const std::string all = good({"--help"});
-  for (const char* command :
-       {"scan",   "migrate", "images", "history", "inspect", "ps",     "load", "apply",   "mount", "umount",
-        "create", "rm",      "ls",     "cat",     "cp",      "export", "diff", "changes", "df",    "drivers"}) {
+  for (const char* command : {"scan",  "migrate", "images", "history", "inspect", "ps",      "load",
+                              "apply", "mount",   "umount", "create",  "rm",      "ls",      "cat",
+                              "cp",    "export",  "diff",   "changes", "df",      "drivers", "serve-driver"}) {
     EXPECT_THAT(all, HasSubstr(std::string("\n  ") + command + " "));
     const std::string help = good({command, "--help"});
     EXPECT_THAT(help, AllOf(StartsWith(std::string("Usage: cairn ") + command), HasSubstr("Example"),

@@ -202,7 +202,9 @@ TEST_P(DriverConformance, LayersAreMadeInManyThreads) {
     threads.emplace_back(
         [&] { apply_layer(driver(), id, base, TarBuilder().file("own", id.str()).file("d/.wh.f").str()); });
   for (auto& thread : threads) thread.join();
-  EXPECT_EQ(driver().list().size(), 9u);
+  if (keeps_layers()) {
+    EXPECT_EQ(driver().list().size(), 9u);
+  }
   for (const auto& id : ids) {
     EXPECT_EQ(read_all(*content_of(*driver().tree(id).find("own")), 100), id.str());
     EXPECT_FALSE(driver().tree(id).find("d/f"));

@@ -11,6 +11,7 @@
 #include "drivers/overlay/overlay.h"
 #include "drivers/overlay2/overlay2.h"
 #include "drivers/vfs/vfs.h"
+#include "tests/conformance/served_driver.h"
 #include "tests/support/fake_driver.h"
 #include "tests/support/leftover_mounts.h"
 #include "tests/support/loop_file_system.h"
@@ -27,6 +28,11 @@ static std::unique_ptr<Driver> open_small_devicemapper(const fs::path& root) {
                                    {"dm.min_free_space", "1%"}}});
 }
 
+template <std::unique_ptr<Driver> (*kOpen)(const fs::path& root, const DriverOptions& options)>
+static std::unique_ptr<Driver> serve(const fs::path& home, const std::vector<std::string>&) {
+  return kOpen(home, {});
+}
+
 std::vector<DriverUnderTest> drivers_under_test() {
   return {{"overlay2", [](const fs::path& root) { return open_overlay2(root); }},
           {"aufs", [](const fs::path& root) { return open_aufs(root); }},
@@ -34,6 +40,8 @@ std::vector<DriverUnderTest> drivers_under_test() {
           {"btrfs", [](const fs::path& root) { return open_btrfs(root); }, btrfs_place},
           {"vfs", [](const fs::path& root) { return open_vfs(root); }},
           {"devicemapper", open_small_devicemapper},
+          {"plugin_of_overlay2", [](const fs::path& root) { return open_served(root, serve<open_overlay2>); }},
+          {"plugin_of_vfs", [](const fs::path& root) { return open_served(root, serve<open_vfs>); }},
           {"fake", [](const fs::path& root) { return std::make_unique<FakeDriver>(root); }}};
 }
 

@@ -40,6 +40,7 @@ class DriverRoot {
   Driver& driver() { return *driver_; }
   bool mountable() const { return status_.mountable; }
   bool writable_mounts() const { return status_.mountable && status_.writable_mounts; }
+  bool keeps_layers() const { return status_.keeps_layers; }
   std::string why_not() const;  // empty if the driver works here
   std::unique_ptr<Driver> reopen() const { return open_(dir_.path()); }
 
@@ -78,6 +79,7 @@ class DriverConformance : public testing::TestWithParam<DriverUnderTest> {
   std::filesystem::path root() const { return root_->path(); }
   bool mountable() const { return root_->mountable(); }
   bool writable_mounts() const { return root_->writable_mounts(); }
+  bool keeps_layers() const { return root_->keeps_layers(); }
   std::unique_ptr<Driver> reopen() const { return root_->reopen(); }
 
   // A created layer that `write` fills: through a writable mount, or where there are none, as a layer in the making.

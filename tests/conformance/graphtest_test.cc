@@ -206,6 +206,7 @@ TEST_P(DriverConformance, S2_DirectoriesDeletedAndMadeAgainDoNotEcho) {
 }
 
 TEST_P(DriverConformance, S3_ListNamesExactlyWhatWasMade) {
+  if (!keeps_layers()) GTEST_SKIP() << "another program keeps the layers of " << GetParam().name;
   for (const char* id : {"c", "a", "b-init"}) driver().create(LayerId(id), std::nullopt);
   EXPECT_EQ(driver().list(), (std::vector{LayerId("a"), LayerId("b-init"), LayerId("c")}));
   EXPECT_EQ(reopen()->list(), driver().list());

@@ -43,7 +43,10 @@ def unavailable():
 
 
 class Engine:
-    def __init__(self, root, driver, flags=()):
+    """`beside`: a program that runs in the engine's namespaces as long as it does, from before to after it. What is left mounted
+    below the root after both is in `left_mounts` once the engine has stopped."""
+
+    def __init__(self, root, driver, flags=(), beside=()):
         self.root, self.driver = os.path.realpath(root), driver
         self.run = tempfile.mkdtemp(prefix="eng-", dir="/tmp")       # short: sockets lie in here
         self.sock, self.log = f"{self.run}/docker.sock", f"{self.run}/dockerd.log"
@@ -54,9 +57,11 @@ class Engine:
                    "--pidfile", f"{self.run}/dockerd.pid", "-H", f"unix://{self.sock}", "--iptables=false", "--ip6tables=false",
                    "--bridge=none", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false",
                    "--cgroup-parent", "/" + self.cgroup, "--storage-driver", driver, *flags]
+        self.left_mounts, self.mounts_file = None, f"{self.run}/mounts"
+        plan = json.dumps({"beside": list(beside), "below": self.root, "mounts_file": self.mounts_file})
         env = {"PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": self.run}
         with open(self.log, "w") as log:
-            self.process = subprocess.Popen([*UNSHARE, sys.executable, "-B", __file__, *command], stdin=subprocess.PIPE, stdout=log,
+            self.process = subprocess.Popen([*UNSHARE, sys.executable, "-B", __file__, plan, *command], stdin=subprocess.PIPE, stdout=log,
                                             stderr=log, env=env, start_new_session=True)
         try:
             self._wait_ready(90)
@@ -116,6 +121,9 @@ class Engine:
         except subprocess.TimeoutExpired:
             self.process.kill()          # --kill-child: the whole pid namespace goes with it
             self.process.wait()
+        if os.path.exists(self.mounts_file):
+            with open(self.mounts_file) as left:
+                self.left_mounts = left.read().splitlines()
         for top, _, _ in os.walk("/sys/fs/cgroup"):
             if os.path.basename(top) == self.cgroup:
                 for group, _, _ in os.walk(top, topdown=False):
@@ -179,11 +187,18 @@ def _set_up_namespaces():
     _loopback_up()
 
 
-def _inside(command):
+def _mounts_below(path):
+    with open("/proc/self/mountinfo") as table:
+        return [target for target in (line.split()[4] for line in table) if target.startswith(path + "/")]
+
+
+def _inside(plan, command):
     """Init of the engine's pid namespace: runs `command`, reaps orphans, ends when stdin does."""
     _set_up_namespaces()
     if not command:                      # the probe of unavailable()
         return
+    plan = json.loads(plan)
+    beside = subprocess.Popen(plan["beside"], stdin=subprocess.DEVNULL) if plan["beside"] else None
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def stop_at_end_of_input():
@@ -194,8 +209,13 @@ def _inside(command):
     while True:
         pid, status = os.wait()
         if pid == child.pid:
+            if beside:
+                beside.terminate()
+                beside.wait()
+            with open(plan["mounts_file"], "w") as left:
+                left.write("".join(target + "\n" for target in _mounts_below(plan["below"])))
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
 if __name__ == "__main__":
-    _inside(sys.argv[1:])
+    _inside("".join(sys.argv[1:2]), sys.argv[2:])

@@ -192,6 +192,20 @@ TEST(TarWriter, OurReaderReadsEverythingBack) {
   }
 }
 
+TEST(TarWriter, TimesAreExactWhereAskedFor) {
+  for (const timespec time : {timespec{1, 500'000'000}, timespec{0, 1}, timespec{-1, 500'000'000},
+                              timespec{-2, 999'999'999}, timespec{-1, 0}, timespec{7, 0}}) {
+    StringSink out;
+    TarWriter writer(out, TarTimes::nanoseconds);
+    TarEntry entry = file("f");
+    entry.mtime = time;
+    writer.begin(entry);
+    writer.finish();
+    const timespec got = read_tar(out.text)[0].entry.mtime;
+    EXPECT_EQ(std::tie(got.tv_sec, got.tv_nsec), std::tie(time.tv_sec, time.tv_nsec));
+  }
+}
+
 TEST(TarWriter, GnuTarUnpacksIt) {
   if (!running_as_root()) GTEST_SKIP() << "needs root for devices and owners";
   TarEntry device = file("dir/dev");
