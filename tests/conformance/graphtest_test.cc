@@ -89,7 +89,7 @@ TEST_P(DriverConformance, G3_AChildShowsItsParentAndInheritsItsRoot) {
 }
 
 TEST_P(DriverConformance, G4_ThroughAsManyLayersAsThereMayBeTheBaseCanBeRead) {
-  const int depth = driver().layers_stand_alone() ? 40 : 128;  // one that copies has no limit, but takes its time
+  const int depth = driver().layers_stand_alone() ? 50 : 128;  // one that copies has no limit, but takes its time
   LayerId top = apply(std::nullopt, TarBuilder().file("base-file", "deep").str());
   for (int i = 1; i <= depth; ++i) {
     const std::string n = std::to_string(i), dir = "layer-" + n + "/";

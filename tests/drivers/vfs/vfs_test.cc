@@ -122,6 +122,25 @@ TEST_F(Vfs, DirectoriesKeepTheirTimesWhereTheParentsFilesJoin) {
   EXPECT_FALSE(fs::exists(fs::symlink_status(out / "listed/absent")));
 }
 
+TEST_F(Vfs, HasNoLimitOfDepth) {
+  const LayerId* below = &base_;
+  std::vector<LayerId> ids;
+  ids.reserve(500);
+  for (int i = 0; i < 500; ++i) {
+    ids.emplace_back("layer-" + std::to_string(i));
+    const auto layer = driver_->begin(ids.back());
+    create_file_at(layer->root_fd(), "own-" + std::to_string(i), "", 0644);
+    create_file_at(layer->root_fd(), "top", std::to_string(i), 0644);
+    if (i > 0) layer->hide(layer->root_fd(), "own-" + std::to_string(i - 1));  // so that copies stay cheap
+    layer->finish(*below, {"."});
+    below = &ids.back();
+  }
+  const Tree tree = driver_->tree(ids.back());
+  EXPECT_EQ(tree.root().children().size(), 2u);
+  EXPECT_TRUE(tree.find("own-499"));
+  EXPECT_EQ(read_all(*content_of(*tree.find("top")), 10), "499");
+}
+
 TEST_F(Vfs, NoMarkOfALayerStays) {
   test::write_file(dir_ / "d/old", "x");
   const auto layer = driver_->begin(copy_);
