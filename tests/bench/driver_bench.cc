@@ -257,7 +257,7 @@ const std::vector<Measure>& measures() {
 benchmark::internal::Benchmark* with(benchmark::internal::Benchmark* one,
                                      const std::vector<std::vector<int64_t>>& sizes) {
   for (const auto& size : sizes) one->Args(size);
-  return one->Unit(benchmark::kMicrosecond)->UseRealTime()->MeasureProcessCPUTime();
+  return one->Unit(benchmark::kMicrosecond)->UseRealTime();
 }
 
 void run_on(benchmark::State& state, const DriverUnderTest& under_test, const Measure& measure) {
