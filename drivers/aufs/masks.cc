@@ -123,6 +123,17 @@ bool has_overlay_marks(int dir) {
   return false;
 }
 
+// No directory, and not what overlayfs would show: it takes the one for a whiteout, and looks below for the other's
+// data.
+bool misread(int dir, const std::string& name, unsigned char type) {
+  if (type == DT_REG) {
+    const std::string path = "/proc/self/fd/" + std::to_string(dir) + "/" + name;
+    return ::lgetxattr(path.c_str(), "trusted.overlay.metacopy", nullptr, 0) >= 0;
+  }
+  const auto st = type == DT_CHR ? stat_at(dir, name) : std::nullopt;
+  return st && is_whiteout_device(*st);
+}
+
 std::optional<Part> MaskWriter::open_part(const Level& level, const Part& part, const std::string& name) {
   auto dir = try_open_at(part.dir->get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!dir) return std::nullopt;
@@ -146,10 +157,8 @@ std::vector<Part> MaskWriter::settle(Level& level, const std::string& name, cons
       if (auto dir = open_part(level, part, name)) dirs.push_back(std::move(*dir));
       continue;
     }
-    if (dirs.empty() && said[i].type == DT_CHR && unshowable_.empty()) {
-      const auto st = stat_at(part.dir->get(), name);
-      if (st && is_whiteout_device(*st)) unshowable_ = level.path() + "/" + name;
-    }
+    if (dirs.empty() && unshowable_.empty() && misread(part.dir->get(), name, said[i].type))
+      unshowable_ = level.path() + "/" + name;
     break;
   }
   return dirs;
@@ -171,7 +180,10 @@ void MaskWriter::walk(Level& level) {
 std::vector<std::string> MaskWriter::run(const std::vector<std::shared_ptr<const Fd>>& branches) {
   raise_descriptor_limit();  // (depth x branches) directories are open
   Level root{nullptr, "", {}, {}};
-  for (const auto& branch : branches) root.parts.push_back({branch, root.parts.size()});
+  for (const auto& branch : branches) {
+    if (unshowable_.empty() && has_overlay_marks(branch->get())) unshowable_ = "/";
+    root.parts.push_back({branch, root.parts.size()});
+  }
   used_ = branches.size();
   walk(root);
   std::vector<std::string> out;

@@ -9,7 +9,7 @@ namespace cairn {
 
 // An empty tmpfs on a directory of its own below /run or the directory for temporary files. Both names are gone when
 // this dies; the content lives on for as long as a mount made meanwhile (overlayfs, with lower directories in it) uses
-// it.
+// it. Where the process is killed before, the next Scratch removes what it left: the directory's name says whose it is.
 class Scratch {
  public:
   Scratch();

@@ -7,6 +7,8 @@
 
 #include <random>
 
+#include "core/archive/changes.h"
+#include "core/archive/tar_reader.h"
 #include "core/util/error.h"
 #include "drivers/aufs/ancestors.h"
 #include "drivers/aufs/aufs.h"
@@ -203,6 +205,54 @@ TEST_F(AufsMasks, WhatOverlayfsWouldMisreadIsRefused) {
   fs::create_directory(upper / "d");
   ASSERT_EQ(::setxattr((upper / "d").c_str(), "trusted.overlay.opaque", "y", 1, 0), 0);
   refused("/d");
+  ASSERT_EQ(::removexattr((upper / "d").c_str(), "trusted.overlay.opaque"), 0);
+  put(upper / "d/a");
+  ASSERT_EQ(::setxattr((upper / "d/a").c_str(), "trusted.overlay.metacopy", "", 0, 0), 0);
+  refused("/d/a");
+  fs::remove(upper / "d/a");
+  ASSERT_EQ(::setxattr(upper.c_str(), "trusted.overlay.opaque", "x", 1, 0), 0);  // its files' xattrs may hide them
+  refused("'/'");
+  ASSERT_EQ(::removexattr(upper.c_str(), "trusted.overlay.opaque"), 0);
+  EXPECT_EQ(names(), (Names{"d", "d/a"}));
+}
+
+// A file that aufs copied up keeps its other names together by a link in `.wh..wh.plnk`. Without aufs, and so after an
+// unmount that did not flush it, the other names show what they had, and are links of nothing.
+TEST_F(AufsMasks, APseudoLinkIsNoNameOfTheFileItKeeps) {
+  const auto base = layers_->add();
+  test::write_file(base / "a", "old");
+  fs::create_hard_link(base / "a", base / "b");
+  fs::create_hard_link(base / "a", base / "d");
+  const auto top = layers_->add();
+  test::write_file(top / "a", "new");
+  fs::create_directory(top / ".wh..wh.plnk");
+  fs::create_hard_link(top / "a", top / ".wh..wh.plnk/4711.12");
+  test::write_file(top / ".wh..wh.plnk/4712.13", "its last name is gone");
+  test::write_file(top / "c", "flushed");
+  fs::create_hard_link(top / "c", top / "d");
+  fs::create_hard_link(top / "c", top / ".wh..wh.plnk/4713.14");
+  EXPECT_EQ(names(), (Names{"a", "b", "c", "d"}));
+  Driver& driver = layers_->driver();
+  const auto below = AufsLayers::id(0);
+  const Tree tree = driver.tree(layers_->top()), parent = driver.tree(below);
+  EXPECT_EQ(read_all(*content_of(*tree.find("a")), 100), "new");
+  EXPECT_EQ(read_all(*content_of(*tree.find("b")), 100), "old");
+  EXPECT_EQ(
+      changes_between(tree, parent),
+      (std::vector<Change>{{ChangeKind::modified, "/a"}, {ChangeKind::added, "/c"}, {ChangeKind::modified, "/d"}}));
+  StringSink out;
+  write_export(tree, out);
+  const auto tar = read_from(out.text);
+  TarReader reader(*tar);
+  std::vector<std::string> links;
+  while (const auto* entry = reader.next())
+    if (entry->type == TarType::hard_link) links.push_back(entry->name + " -> " + entry->link_target);
+  EXPECT_EQ(links, std::vector<std::string>{"d -> c"});
+  EXPECT_EQ(driver.layer_size(layers_->top(), 0), 3 + 21 + 7);  // each inode once, as the engine counts
+  driver.remove(layers_->top());
+  EXPECT_EQ(driver.list(), std::vector{below});
+  EXPECT_FALSE(fs::exists(top));
+  EXPECT_EQ(read_all(*content_of(*driver.tree(below).find("d")), 100), "old");
 }
 
 TEST_F(AufsMasks, NothingIsLeftOfAMountOrOfAFailedOne) {
