@@ -1,8 +1,6 @@
 #include "tests/conformance/driver_conformance.h"
 
-#include <cstdlib>
 #include <ostream>
-#include <sstream>
 
 #include "core/util/error.h"
 #include "drivers/aufs/aufs.h"
@@ -15,6 +13,7 @@
 #include "tests/support/fake_driver.h"
 #include "tests/support/leftover_mounts.h"
 #include "tests/support/loop_file_system.h"
+#include "tests/support/required_drivers.h"
 
 namespace cairn::test {
 
@@ -46,14 +45,6 @@ std::vector<DriverUnderTest> drivers_under_test() {
 }
 
 std::ostream& operator<<(std::ostream& out, const DriverUnderTest& driver) { return out << driver.name; }
-
-static bool must_run(const std::string& name) {
-  const char* required = std::getenv("CAIRN_REQUIRE_DRIVERS");
-  std::istringstream list(required ? required : "");
-  for (std::string one; std::getline(list, one, ',');)
-    if (one == name) return true;
-  return false;
-}
 
 TempDir place_for(const DriverUnderTest& driver) { return driver.backing ? TempDir(driver.backing()) : TempDir(); }
 
@@ -124,7 +115,7 @@ void DriverConformance::SetUp() {
   root_ = std::make_unique<DriverRoot>(GetParam());
   const std::string why = root_->why_not();
   if (why.empty()) return;
-  ASSERT_FALSE(must_run(GetParam().name)) << GetParam().name << " is required and does not work here: " << why;
+  ASSERT_FALSE(is_required(GetParam().name)) << GetParam().name << " is required and does not work here: " << why;
   GTEST_SKIP() << GetParam().name << " does not work here: " << why;
 }
 
