@@ -13,7 +13,7 @@
 #include "drivers/devicemapper/device_set.h"
 #include "drivers/devicemapper/devicemapper.h"
 #include "drivers/sys/implied.h"
-#include "drivers/sys/merge_layer.h"
+#include "drivers/sys/merge_own.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/mount_table.h"
 #include "drivers/sys/overlay_marks.h"
@@ -209,7 +209,7 @@ void DeviceTarget::finish(const std::optional<LayerId>& parent, const std::vecto
                   complete_implied(tree_.get(), parent ? driver_.tree(*parent) : Tree(), implied_dirs);
                   const OpenDevice device(devices, whole, Access::read_write);
                   const Fd tree = device.make_tree();
-                  merge_layer(tree_.get(), tree.get());
+                  merge_own(tree_.get(), plain_snapshot(tree.get()));
                   sync_to_pool(devices, tree.get());
                 } catch (...) {
                   devices.remove(whole);

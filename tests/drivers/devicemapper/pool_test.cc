@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
 
 #include "drivers/devicemapper/block_fs.h"
@@ -67,6 +68,23 @@ TEST_P(OnDevices, AStoreLivesAndComesBack) {
 INSTANTIATE_TEST_SUITE_P(, OnDevices,
                          testing::Combine(testing::Values("pool", "devices"), testing::Values("ext4", "xfs")),
                          [](const auto& test) { return std::get<0>(test.param) + "_" + std::get<1>(test.param); });
+
+// On a machine whose volume group has one to spare: CAIRN_THIN_POOL=/dev/mapper/GROUP-POOL, which is empty and stays
+// so.
+TEST_F(ThinPools, OfLvmAreUsedAsTheEnginesManualSays) {
+  const char* lvm = std::getenv("CAIRN_THIN_POOL");
+  if (lvm == nullptr) GTEST_SKIP() << "CAIRN_THIN_POOL names no thin pool of LVM";
+  const Opts opts{
+      {"dm.loopdatasize", ""}, {"dm.loopmetadatasize", ""}, {"dm.thinpooldev", lvm}, {"dm.basesize", "400M"}};
+  put(*open(opts), a_, std::nullopt, 3 * kMiB);
+  put(*open(opts), b_, a_, kMiB);
+  const auto driver = open(opts);
+  driver->remove(a_);
+  EXPECT_EQ(own(*driver, b_), "b");
+  driver->remove(b_);
+  EXPECT_EQ(left_behind(), std::vector<std::string>());
+  DeviceMapper::message(fs::path(lvm).filename(), "delete " + std::to_string(metadata().device("")->device_id));
+}
 
 TEST_F(ThinPools, OfOthersAreTakenOnlyWhenEmpty) {
   const BlockDevice data(dir_ / "data", 512 * kMiB), meta(dir_ / "meta", 16 * kMiB);
