@@ -6,15 +6,14 @@
 #include <cstdio>
 
 #include "core/util/error.h"
-#include "drivers/btrfs/merge.h"
 #include "drivers/btrfs/subvolume.h"
-#include "drivers/sys/home.h"
 #include "drivers/sys/implied.h"
 #include "drivers/sys/layer_stage.h"
-#include "drivers/sys/mount.h"
+#include "drivers/sys/merge_own.h"
+#include "drivers/sys/merge_parent.h"
 #include "drivers/sys/mount_table.h"
 #include "drivers/sys/tree_copy.h"
-#include "drivers/sys/usage.h"
+#include "drivers/sys/whole_tree.h"
 
 namespace cairn {
 
@@ -24,7 +23,10 @@ namespace btrfs {
 
 namespace {
 
+constexpr ino_t kLostSubvolume = 2;  // BTRFS_EMPTY_SUBVOL_DIR_OBJECTID: what a snapshot has of a nested subvolume
 constexpr const char* kRemedy = "put the root on a btrfs file system, or choose overlay2";
+
+bool can_have_entries(const struct stat& st) { return S_ISDIR(st.st_mode) && st.st_ino != kLostSubvolume; }
 
 // The home, or the nearest directory above where it would be.
 Fd nearest(fs::path path) {
@@ -45,30 +47,21 @@ std::string other_file_system(const fs::path& home) {
   return "'" + printable(path_of(there.get())) + "' is on " + printable(type) + ", not btrfs";
 }
 
-class Btrfs : public Driver {
+class Btrfs : public WholeTreeDriver {
  public:
-  explicit Btrfs(const fs::path& root) : place_(fs::absolute(root) / "btrfs"), home_(root, "btrfs/subvolumes", 0700) {}
+  explicit Btrfs(const fs::path& root)
+      : WholeTreeDriver(root, "btrfs/subvolumes"), place_(fs::absolute(root) / "btrfs") {}
 
   std::string_view name() const noexcept override { return "btrfs"; }
   DriverStatus probe() const override;
-  bool layers_stand_alone() const noexcept override { return true; }
-  bool exists(const LayerId& id) const override { return home_.exists(id); }
-  std::vector<LayerId> list() const override { return home_.list(); }
   void create(const LayerId& id, const std::optional<LayerId>& parent) override;
   std::unique_ptr<DiffTarget> begin(const LayerId& id) override;
   void remove(const LayerId& id) override;
-  Tree tree(const LayerId& id) const override;
-  int64_t layer_size(const LayerId& id, int64_t content_bytes) const override;
-  uint64_t disk_usage(const LayerId& id) const override { return usage_of(home_.open(id).get()).on_disk; }
-  void mount(const LayerId& id, Access access, const fs::path& target) override;
-  int home_fd() const override { return home_.fd(); }
 
-  LayerHome& home() { return home_; }
   void require_btrfs() const;
 
  private:
   fs::path place_;
-  LayerHome home_;
 };
 
 // A plain directory beside the layers, with the subvolumes it takes to make one. It goes with this object.
@@ -134,12 +127,12 @@ void BtrfsTarget::finish(const std::optional<LayerId>& parent, const std::vector
   while_doing([&] { return "finishing the layer '" + id_.str() + "'"; },
               [&] {
                 if (!parent) {
-                  clear_marks(own_.get());
+                  merge_parent(own_.get(), std::nullopt, Files::copied);
                   return stage_.publish(kOwn);
                 }
                 const Fd whole = stage_.add_child_of(*parent, "whole");
                 complete_implied(own_.get(), driver_.tree(*parent), implied_dirs);
-                merge_own(own_.get(), whole.get());
+                merge_own(own_.get(), {whole.get(), remove_deep, can_have_entries});
                 own_.reset();
                 stage_.drop(kOwn);  // a crash after publishing leaves no more than an empty directory
                 stage_.publish("whole");
@@ -166,10 +159,8 @@ void Btrfs::remove(const LayerId& id) {
   while_doing([&] { return "removing the layer '" + id.str() + "'"; },
               [&] {
                 const std::string stage = LayerHome::stage_name(id);
-                if (home_.exists(id)) {
-                  if (const auto target = mounted_on(home_, id.str(), {id.str()})) throw_mounted(*target);
-                  remove_deep(home_.fd(), stage);
-                }
+                require_unmounted(id);
+                if (home_.exists(id)) remove_deep(home_.fd(), stage);
                 if (home_.unpublish(id)) remove_deep(home_.fd(), stage);
                 const auto quotas = try_open_at(AT_FDCWD, place_ / "quotas", O_RDONLY | O_DIRECTORY);
                 if (quotas && ::unlinkat(quotas->get(), id.str().c_str(), 0) != 0 && errno != ENOENT)
@@ -177,30 +168,10 @@ void Btrfs::remove(const LayerId& id) {
               });
 }
 
-Tree Btrfs::tree(const LayerId& id) const {
-  return Tree({Branch{std::make_shared<Fd>(home_.open(id)), WhiteoutStyle::none}});
-}
-
-int64_t Btrfs::layer_size(const LayerId& id, int64_t content_bytes) const {
-  home_.open(id);
-  return content_bytes;
-}
-
-void Btrfs::mount(const LayerId& id, Access access, const fs::path& target) {
-  const Fd layer = home_.open(id);
-  MountGuard(bind_spec(path_of(layer.get()), free_mount_point(target), access == Access::read_only)).release();
-}
-
 DriverStatus Btrfs::probe() const {
+  if (::geteuid() != 0)
+    return status_without_root("layers hold files of any owner, and removing a subvolume needs CAP_SYS_ADMIN");
   DriverStatus status;
-  if (::geteuid() != 0) {
-    const auto home = home_.try_fd();
-    status.readable = !home || ::faccessat(*home, ".", R_OK | X_OK, AT_EACCESS) == 0;
-    status.writable = status.mountable = false;
-    status.why_not = "not root: layers hold files of any owner, and removing a subvolume needs CAP_SYS_ADMIN";
-    status.remedy = "run as root";
-    return status;
-  }
   status.why_not = other_file_system(place_ / "subvolumes");
   status.writable = status.why_not.empty();
   if (!status.writable) status.remedy = kRemedy;
@@ -212,12 +183,7 @@ DriverStatus Btrfs::probe() const {
 }  // namespace btrfs
 
 std::unique_ptr<Driver> open_btrfs(const fs::path& root, const DriverOptions& options) {
-  for (const auto& [key, value] : options.storage_opts)
-    if (key == "size" || key == "btrfs.min_space")
-      throw Error(Errc::unsupported,
-                  "opening btrfs: storage option '" + key + "=" + printable(value) + "': cairn sets no quotas");
-    else
-      throw Error(Errc::invalid, "opening btrfs: it has no storage option '" + printable(key) + "'");
+  refuse_options("btrfs", options, {"size", "btrfs.min_space"});
   return std::make_unique<btrfs::Btrfs>(root);
 }
 

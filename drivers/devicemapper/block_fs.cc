@@ -1,15 +1,20 @@
 #include "drivers/devicemapper/block_fs.h"
 
 #include <spawn.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <sstream>
 #include <vector>
 
 #include "core/util/error.h"
 #include "core/util/fd.h"
+#include "drivers/sys/mount.h"
 
 extern char** environ;
 
@@ -25,16 +30,35 @@ static std::string uuid_text(const unsigned char* bytes) {
   return out;
 }
 
+template <size_t N>
+static uint64_t little_endian(const unsigned char* at) {
+  uint64_t out = 0;
+  for (size_t i = N; i-- > 0;) out = out << 8 | at[i];
+  return out;
+}
+
+template <size_t N>
+static uint64_t big_endian(const unsigned char* at) {
+  uint64_t out = 0;
+  for (size_t i = 0; i < N; ++i) out = out << 8 | at[i];
+  return out;
+}
+
 std::optional<BlockFileSystem> probe_file_system(const std::string& node) {
-  constexpr size_t kExtMagic = 0x438, kExtUuid = 0x468, kXfsUuid = 32;
+  constexpr size_t kExt = 0x400, kExtBlocks = 4, kExtBlockSize = 24, kExtMagic = 56, kExtUuid = 104,
+                   kExtBlocksHigh = 336;
+  constexpr size_t kXfsBlockSize = 4, kXfsBlocks = 8, kXfsUuid = 32;
   const Fd fd = open_at(AT_FDCWD, node, O_RDONLY);
   std::array<char, 4096> start{};
   if (read_full(fd.get(), start) < start.size()) return std::nullopt;
   const auto* bytes = reinterpret_cast<const unsigned char*>(start.data());
-  if (std::memcmp(bytes, "XFSB", 4) == 0) return BlockFileSystem{"xfs", uuid_text(bytes + kXfsUuid)};
-  if (bytes[kExtMagic] == 0x53 && bytes[kExtMagic + 1] == 0xef)
-    return BlockFileSystem{"ext4", uuid_text(bytes + kExtUuid)};
-  return std::nullopt;
+  if (std::memcmp(bytes, "XFSB", 4) == 0)
+    return BlockFileSystem{"xfs", uuid_text(bytes + kXfsUuid),
+                           big_endian<4>(bytes + kXfsBlockSize) * big_endian<8>(bytes + kXfsBlocks)};
+  const auto* ext = bytes + kExt;
+  if (little_endian<2>(ext + kExtMagic) != 0xef53) return std::nullopt;
+  const uint64_t blocks = little_endian<4>(ext + kExtBlocks) | little_endian<4>(ext + kExtBlocksHigh) << 32;
+  return BlockFileSystem{"ext4", uuid_text(ext + kExtUuid), blocks << (10 + little_endian<4>(ext + kExtBlockSize) % 7)};
 }
 
 // Runs a program of the system's PATH without a shell; what it says on stderr ends up in the error.
@@ -84,6 +108,32 @@ void make_file_system(const std::string& type, const std::string& node, const st
   command.push_back(node);
   run(command);
   if (type == "ext4") run({"tune2fs", "-c", "-1", "-i", "0", node});
+}
+
+void grow_file_system(const std::string& type, const std::string& node, const std::filesystem::path& place) {
+  MountGuard mounted({type, node, place, 0, mount_options(type, ""), {}});
+  if (type == "xfs")
+    run({"xfs_growfs", place.string()});
+  else
+    run({"resize2fs", node});
+  mounted.unmount();
+}
+
+void limit_xfs_retries(const std::string& node, const std::string& count) {
+  struct stat st;
+  if (::stat(node.c_str(), &st) != 0) throw_errno("looking at '" + printable(node) + "'");
+  const std::string number = std::to_string(major(st.st_rdev)) + ":" + std::to_string(minor(st.st_rdev));
+  const auto device = std::filesystem::read_symlink("/sys/dev/block/" + number).filename().string();
+  const Fd fd = open_at(AT_FDCWD, "/sys/fs/xfs/" + device + "/error/metadata/ENOSPC/max_retries", O_WRONLY);
+  write_all(fd.get(), count);
+}
+
+bool has_program(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path == nullptr ? "" : path);
+  for (std::string folder; std::getline(folders, folder, ':');)
+    if (::access((folder + "/" + name).c_str(), X_OK) == 0) return true;
+  return false;
 }
 
 std::string mount_options(const std::string& type, const std::string& extra) {

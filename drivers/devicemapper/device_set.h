@@ -2,7 +2,8 @@
 // HOME and as one transaction, as engines write them: the transaction file first, then the pool, then the device's
 // file, then the pool's transaction id. What a crash leaves is rolled back by whoever writes next.
 //
-// Nothing stays behind: a device, the pool and its loop devices go when their last user goes (deferred removal).
+// Nothing stays behind: a device, the pool and its loop devices go when their last user goes (deferred removal); what a
+// crash left of them goes when cairn next uses the store.
 #pragma once
 
 #include <filesystem>
@@ -16,6 +17,7 @@
 #include "drivers/devicemapper/metadata.h"
 #include "drivers/devicemapper/names.h"
 #include "drivers/devicemapper/options.h"
+#include "drivers/devicemapper/pool.h"
 #include "drivers/sys/home.h"
 
 namespace cairn::devicemapper {
@@ -30,36 +32,40 @@ class DeviceSet {
 
   // "" is the base device in all of these.
   std::optional<DeviceRecord> find(const std::string& hash) const;  // none for one that is to be deleted
-  std::vector<std::string> list() const;                            // stages' as well
+  std::vector<std::string> list() const;                            // so here; stages' as well
   // A snapshot of `parent`. Throws already_exists, not_found, no_space before the pool is full.
   void create(const std::string& hash, const std::string& parent);
-  // Absent is success; throws in_use while the device is open.
+  // Absent is success. Throws in_use while the device is open, unless dm.use_deferred_deletion says that it is to be
+  // deleted then by whoever writes next.
   void remove(const std::string& hash);
   void rename(const std::string& from, const std::string& to);
 
   // Makes the device and calls `open` with its node, while nobody can take it away; whatever `open` leaves open keeps
-  // it. True if it is to be released when done: a device that others made, an engine perhaps, is theirs to remove.
-  // Throws not_found.
-  bool use(const std::string& hash, DmAccess access, const std::function<void(const std::string& node)>& open);
-  void release(const std::string& hash);  // it goes with its last user
+  // it, and it goes with its last user, except one that others made, an engine perhaps. Throws not_found.
+  void use(const std::string& hash, DmAccess access, const std::function<void(const std::string& node)>& open);
 
-  PoolStatus status();
-  std::string file_system();  // of the base device, and so of all: "ext4" or "xfs"
+  void check_room(uint64_t bytes);  // throws no_space unless the pool has as much free
+  void check_pool();                // throws if what was written may not have got there
+  uint64_t free_bytes();
 
  private:
-  std::string name_of(const std::string& hash) const { return device_name(prefix(), hash); }
-  std::string prefix() const;
-  std::string pool_name() const;
-  void start_pool(bool make);
+  std::string name_of(const std::string& hash) const { return device_name(pool_.prefix(), hash); }
   void start_to_write();
+  void tidy();
+  void tidy_mounts() const;
+  void tidy_devices() const;
   void stop_pool();
   void roll_back();
   void ensure_base();
-  void check_base();
+  void check_base(DmAccess access);
   void make_base();
+  void grow_base();
   int64_t next_device_id();
   DeviceRecord make_device(const std::string& hash, const std::string& parent, uint64_t bytes);
+  void snapshot(int64_t device_id, const std::string& parent, int64_t origin) const;
   void delete_device(const std::string& hash, const DeviceRecord& record);
+  void finish_deletions();
+  bool is_open(const std::string& hash) const;
   struct Active {
     std::string node;
     bool ours;
@@ -70,10 +76,10 @@ class DeviceSet {
 
   LayerHome home_;
   Options options_;
+  Pool pool_;
   std::optional<std::set<int64_t>> used_ids_;
   int64_t last_id_ = 0;
-  bool our_pool_ = false;  // made here, or left by another cairn: it is removed in the end
-  bool ready_to_write_ = false;
+  bool tidy_ = false, is_the_stores_ = false, ready_to_write_ = false;
 };
 
 }  // namespace cairn::devicemapper

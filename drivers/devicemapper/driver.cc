@@ -1,17 +1,19 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <functional>
 
 #include "core/util/error.h"
 #include "drivers/devicemapper/block_fs.h"
 #include "drivers/devicemapper/device_set.h"
 #include "drivers/devicemapper/devicemapper.h"
 #include "drivers/sys/implied.h"
-#include "drivers/sys/merge_layer.h"
+#include "drivers/sys/merge_own.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/mount_table.h"
 #include "drivers/sys/overlay_marks.h"
@@ -28,56 +30,64 @@ constexpr const char* kTree = "rootfs";
 
 std::string stage_of(const LayerId& id) { return std::string(kStage) + id.str(); }
 
-// A device, mounted on a directory of its own below HOME/mnt until hide() or the end; after hide() the descriptors that
-// were opened in it keep it. The device goes when the last of them does.
+// A device's file system, mounted where nobody sees it; what is opened in it keeps it. The device goes with the last
+// user. It is seen, on a directory of its own below HOME/mnt, for as long as the constructor runs: `while_seen` can
+// show parts of it elsewhere.
 class OpenDevice {
  public:
-  OpenDevice(DeviceSet& devices, const std::string& hash, Access access);
-  ~OpenDevice();
+  using WhileSeen = std::function<void(const OpenDevice&)>;
+  OpenDevice(DeviceSet& devices, const std::string& hash, Access access, const WhileSeen& while_seen = {});
   OpenDevice(const OpenDevice&) = delete;
   std::optional<Fd> try_tree() const;  // the layer's directory; none on a device that was never mounted
   Fd make_tree() const;
-  void hide();  // nobody sees the mount any more, and a crash leaves none
 
  private:
-  void mount_on(const std::string& node, Access access);
+  void open(const std::string& node, Access access, const WhileSeen& while_seen);
+  void mount_on(const fs::path& place, const std::string& node, Access access);
 
   DeviceSet& devices_;
-  std::string hash_, name_;
-  fs::path place_;
+  std::string hash_;
   Fd top_;
-  bool ours_ = false;
 };
 
-OpenDevice::OpenDevice(DeviceSet& devices, const std::string& hash, Access access) : devices_(devices), hash_(hash) {
-  ours_ = devices_.use(hash_, access == Access::read_only ? DmAccess::read_only : DmAccess::read_write,
-                       [&](const std::string& node) {
-                         try {
-                           ensure_dir_at(devices_.home().fd(), "mnt", 0755);
-                           name_ = "mnt/.cairn-" + random_hex(8);
-                           mkdir_at(devices_.home().fd(), name_, 0700);
-                           place_ = devices_.home().path() / name_;
-                           mount_on(node, access);
-                           top_ = open_dir(place_.string());
-                         } catch (...) {
-                           hide();
-                           throw;
-                         }
-                       });
+OpenDevice::OpenDevice(DeviceSet& devices, const std::string& hash, Access access, const WhileSeen& while_seen)
+    : devices_(devices), hash_(hash) {
+  devices_.use(hash_, access == Access::read_only ? DmAccess::read_only : DmAccess::read_write,
+               [&](const std::string& node) {
+                 try {
+                   open(node, access, while_seen);
+                 } catch (...) {
+                   top_.reset();  // else the device would still be open when it is to go
+                   throw;
+                 }
+               });
 }
 
-void OpenDevice::hide() {
-  if (name_.empty()) return;
-  ::umount2(place_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);  // EINVAL where mounting failed
-  ::unlinkat(devices_.home().fd(), name_.c_str(), AT_REMOVEDIR);
-  name_.clear();
+void OpenDevice::open(const std::string& node, Access access, const WhileSeen& while_seen) {
+  ensure_dir_at(devices_.home().fd(), "mnt", 0755);
+  const std::string name = "mnt/" + std::string(kStage) + random_hex(8);
+  mkdir_at(devices_.home().fd(), name, 0700);
+  const fs::path place = devices_.home().path() / name;
+  const auto hide = [&] {
+    ::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);  // EINVAL where mounting failed
+    ::unlinkat(devices_.home().fd(), name.c_str(), AT_REMOVEDIR);
+  };
+  try {
+    mount_on(place, node, access);
+    top_ = open_dir(place.string());
+    if (while_seen) while_seen(*this);
+  } catch (...) {
+    hide();
+    throw;
+  }
+  hide();
 }
 
-void OpenDevice::mount_on(const std::string& node, Access access) {
+void OpenDevice::mount_on(const fs::path& place, const std::string& node, Access access) {
   const auto found = probe_file_system(node);
   if (!found)
     throw Error(Errc::corrupt, "mounting the layer '" + printable(hash_) + "': its device has neither ext4 nor xfs");
-  MountSpec spec{found->type, node, place_, 0, mount_options(found->type, devices_.options().mount_options), {}};
+  MountSpec spec{found->type, node, place, 0, mount_options(found->type, devices_.options().mount_options), {}};
   if (access == Access::read_only) spec.flags = MS_RDONLY;
   try {
     MountGuard(spec).release();
@@ -93,16 +103,8 @@ void OpenDevice::mount_on(const std::string& node, Access access) {
     }
     MountGuard(spec).release();
   }
-}
-
-OpenDevice::~OpenDevice() {
-  hide();
-  top_.reset();
-  try {
-    if (ours_) devices_.release(hash_);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "cairn: warning: %s\n", e.what());
-  }
+  if (found->type == "xfs" && !devices_.options().xfs_retries.empty())
+    limit_xfs_retries(node, devices_.options().xfs_retries);
 }
 
 std::optional<Fd> OpenDevice::try_tree() const {
@@ -147,7 +149,6 @@ class DeviceTarget : public DiffTarget {
     driver_.devices().create(stage_of(id), "");
     device_.emplace(driver_.devices(), stage_of(id), Access::read_write);
     tree_ = device_->make_tree();
-    device_->hide();
   }
   ~DeviceTarget() override;
   int root_fd() const override { return tree_.get(); }
@@ -157,6 +158,7 @@ class DeviceTarget : public DiffTarget {
 
  private:
   void close() { tree_.reset(), device_.reset(); }
+  void check_room() const;
   DeviceMapperDriver& driver_;
   LayerId id_;
   std::optional<OpenDevice> device_;
@@ -172,18 +174,43 @@ DeviceTarget::~DeviceTarget() {
   }
 }
 
+// Kernels tell of a full pool in several ways, or not at all.
+static void sync_to_pool(DeviceSet& devices, int tree) {
+  try {
+    sync_file_system(tree);
+  } catch (const Error&) {
+    devices.check_pool();
+    throw;
+  }
+  devices.check_pool();
+}
+
+// The layer's entries are about to be copied. A pool that is too small for that is found now: what the kernel cannot
+// write later it drops.
+void DeviceTarget::check_room() const {
+  struct statvfs st;
+  if (::fstatvfs(tree_.get(), &st) != 0) throw_errno("looking at the file system of '" + id_.str() + "'");
+  const uint64_t used = (st.f_blocks - st.f_bfree) * st.f_frsize;
+  DeviceSet& devices = driver_.devices();
+  devices.check_pool();
+  if (devices.free_bytes() >= 2 * used) return;  // room for what is not written yet, and for the copy
+  sync_to_pool(devices, tree_.get());
+  devices.check_room(used);
+}
+
 void DeviceTarget::finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) {
   while_doing([&] { return "finishing the layer '" + id_.str() + "'"; },
               [&] {
                 DeviceSet& devices = driver_.devices();
                 const std::string whole = stage_of(id_) + "-whole";
+                check_room();
                 devices.create(whole, parent ? parent->str() : "");
                 try {
                   complete_implied(tree_.get(), parent ? driver_.tree(*parent) : Tree(), implied_dirs);
                   const OpenDevice device(devices, whole, Access::read_write);
                   const Fd tree = device.make_tree();
-                  merge_layer(tree_.get(), tree.get());
-                  sync_file_system(tree.get());
+                  merge_own(tree_.get(), plain_snapshot(tree.get()));
+                  sync_to_pool(devices, tree.get());
                 } catch (...) {
                   devices.remove(whole);
                   throw;
@@ -237,7 +264,6 @@ void DeviceMapperDriver::remove(const LayerId& id) {
 Tree DeviceMapperDriver::tree(const LayerId& id) const {
   auto device = std::make_shared<OpenDevice>(devices_, id.str(), Access::read_only);
   auto top = device->try_tree();
-  device->hide();
   if (!top) return Tree();
   return Tree({Branch{std::make_shared<Fd>(std::move(*top)), WhiteoutStyle::none}}, device);
 }
@@ -255,19 +281,39 @@ uint64_t DeviceMapperDriver::disk_usage(const LayerId& id) const {
 
 void DeviceMapperDriver::mount(const LayerId& id, Access access, const fs::path& target) {
   const fs::path place = free_mount_point(target);
-  const OpenDevice device(devices_, id.str(), access);
-  const auto tree = access == Access::read_write ? std::optional(device.make_tree()) : device.try_tree();
-  if (!tree)
-    throw Error(Errc::corrupt, "mounting the layer '" + id.str() + "': its device has no directory '" + kTree + "'");
-  MountGuard(bind_spec(path_of(tree->get()), place, access == Access::read_only)).release();
+  const OpenDevice device(devices_, id.str(), access, [&](const OpenDevice& seen) {
+    const auto tree = access == Access::read_write ? std::optional(seen.make_tree()) : seen.try_tree();
+    if (!tree)
+      throw Error(Errc::corrupt, "mounting the layer '" + id.str() + "': its device has no directory '" + kTree + "'");
+    MountGuard(bind_spec(path_of(tree->get()), place, access == Access::read_only)).release();
+  });
+}
+
+// What a new store needs besides; one that is there has its file system, and perhaps devices in place of loop files.
+static DeviceMapper::Missing missing_for_new_store(const Options& options) {
+  if (options.on_loop_files() && !exists_at(AT_FDCWD, "/dev/loop-control"))
+    return {
+        "there are no loop devices: /dev/loop-control is missing",
+        "'modprobe loop' may add them, or name block devices with dm.thinpooldev, or dm.datadev and dm.metadatadev"};
+  const std::string type = options.file_system.empty() ? "ext4" : options.file_system;
+  if (!has_program("mkfs." + type))
+    return {"'mkfs." + type + "' is not installed", type == "xfs" ? "install xfsprogs" : "install e2fsprogs"};
+  return {};
 }
 
 DriverStatus DeviceMapperDriver::probe() const {
   DriverStatus status;
-  status.why_not = DeviceMapper::why_not({"thin-pool", "thin"});
-  if (status.why_not.empty()) return status;
-  status.readable = status.writable = status.mountable = false;
-  status.remedy = ::geteuid() != 0 ? "run as root" : "'modprobe dm_thin_pool' may add it";
+  const auto kernel = DeviceMapper::missing({"thin-pool", "thin"});
+  if (!kernel.why.empty()) {
+    status.readable = status.writable = status.mountable = false;
+    status.why_not = kernel.why, status.remedy = kernel.remedy;
+    return status;
+  }
+  const auto home = devices_.home().try_fd();
+  if (home && exists_at(*home, "metadata/base")) return status;
+  const auto missing = missing_for_new_store(devices_.options());
+  status.writable = missing.why.empty();
+  status.why_not = missing.why, status.remedy = missing.remedy;
   return status;
 }
 

@@ -47,9 +47,17 @@ static unsigned parse_percent(const std::string& text) {
   return percent;
 }
 
+static unsigned parse_count(const std::string& text) {
+  unsigned count = 0;
+  const char* last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, count);
+  if (error != std::errc() || end != last) throw Error(Errc::invalid, "'" + printable(text, 40) + "' is no number");
+  return count;
+}
+
 Options Options::parse(const DriverOptions& options) {
   Options out;
-  std::optional<bool> discard;
+  std::optional<bool> discard, deferred_removal;
   using Value = const std::string&;
   const std::map<std::string, std::function<void(Value)>> known{
       {"dm.thinpooldev", [&](Value v) { out.thin_pool = v.starts_with("/dev/mapper/") ? v.substr(12) : v; }},
@@ -67,8 +75,9 @@ Options Options::parse(const DriverOptions& options) {
       // Questions that do not arise here: devices are always removed when their last user goes, udev is asked if it
       // runs.
       {"dm.override_udev_sync_check", [](Value v) { parse_bool(v); }},
-      {"dm.use_deferred_removal", [](Value v) { parse_bool(v); }},
-      {"dm.use_deferred_deletion", [](Value v) { parse_bool(v); }},
+      {"dm.use_deferred_removal", [&](Value v) { deferred_removal = parse_bool(v); }},
+      {"dm.use_deferred_deletion", [&](Value v) { out.deferred_deletion = parse_bool(v); }},
+      {"dm.xfs_nospace_max_retries", [&](Value v) { out.xfs_retries = std::to_string(parse_count(v)); }},
       {"dm.libdm_log_level", [](Value) {}},
   };
   for (const auto& option : options.storage_opts) {
@@ -83,6 +92,14 @@ Options Options::parse(const DriverOptions& options) {
     }
     while_doing([&] { return doing; }, [&] { found->second(value); });
   }
+  if (out.deferred_deletion && deferred_removal == false)
+    throw Error(Errc::invalid,
+                "opening devicemapper: dm.use_deferred_deletion: it needs dm.use_deferred_removal, which is off");
+  if (!out.file_system.empty() && out.file_system != "ext4" && out.file_system != "xfs")
+    throw Error(Errc::unsupported, "opening devicemapper: dm.fs: '" + printable(out.file_system, 40) +
+                                       "' is none of the file systems engines use: ext4, xfs");
+  if (out.block_bytes < (64 << 10) || out.block_bytes > (1 << 30) || out.block_bytes % (64 << 10) != 0)
+    throw Error(Errc::invalid, "opening devicemapper: dm.blocksize: a pool's blocks are a multiple of 64K, 1G at most");
   out.discard = discard.value_or(out.thin_pool.empty() && out.data_device.empty());
   return out;
 }

@@ -1,14 +1,18 @@
 #include "drivers/sys/device_mapper.h"
 
 #include <libdevmapper.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <mutex>
+#include <thread>
 
 #include "core/util/error.h"
 #include "core/util/fd.h"
@@ -30,16 +34,42 @@ __attribute__((format(printf, 5, 6))) void keep_message(int level, const char*, 
   last_message = text;
 }
 
-// Where no udevd answers, waiting for one would hang: the library then makes the nodes itself.
+// Where no udevd answers, waiting for one would hang: the library then makes the nodes itself. The socket of one that
+// died stays, so its name alone says nothing. DM_DISABLE_UDEV in the environment is the library's own way to say no.
+bool udev_answers() {
+  const Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strcpy(address.sun_path, "/run/udev/control");
+  return fd && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
 void use_udev_or_not() {
   static const bool once = [] {
     dm_log_with_errno_init(keep_message);
-    const bool udev_runs = ::access("/run/udev/control", F_OK) == 0;
-    dm_udev_set_sync_support(udev_runs);
-    dm_udev_set_checking(udev_runs);
+    const bool udev = udev_answers();
+    dm_udev_set_sync_support(udev);
+    dm_udev_set_checking(udev);
     return true;
   }();
   static_cast<void>(once);
+}
+
+// Like dm_udev_wait(), but a udevd without device-mapper's rules never completes a cookie: then we do, and go on with
+// nodes of our own. False if waiting failed.
+bool wait_for_udev(uint32_t cookie) {
+  constexpr auto kStep = std::chrono::milliseconds(5), kLongest = std::chrono::milliseconds(60'000);
+  if (cookie == 0 || dm_udev_get_sync_support() == 0) return true;
+  int ready = 0;
+  for (auto waited = kStep; waited < kLongest; waited += kStep) {
+    if (dm_udev_wait_immediate(cookie, &ready) == 0) return false;
+    if (ready != 0) return true;
+    std::this_thread::sleep_for(kStep);
+  }
+  const bool completed = dm_udev_complete(cookie) != 0 && dm_udev_wait(cookie) != 0;
+  dm_udev_set_sync_support(0);
+  dm_udev_set_checking(0);
+  return completed;
 }
 
 // One ioctl. Lives under the lock.
@@ -65,14 +95,15 @@ class Task {
   void run() const {
     if (const int err = try_run()) fail(err);
   }
-  // As run(), waiting for udev's part in it.
-  void run_with_cookie(uint16_t flags) const {
+  // As run(), waiting for udev's part in it. The errno `absent_is` is success.
+  void run_with_cookie(int absent_is = -1) const {
     uint32_t cookie = 0;
-    check(dm_task_set_cookie(task_.get(), &cookie, flags));
+    check(dm_task_set_cookie(task_.get(), &cookie, 0));
     const int err = try_run();
-    const int waited = dm_udev_wait(cookie);
+    const bool waited = wait_for_udev(cookie);
+    if (err == absent_is) return;
     if (err != 0) fail(err);
-    check(waited);
+    check(waited ? 1 : 0);
     dm_task_update_nodes();
   }
   [[noreturn]] void fail(int err) const {
@@ -103,6 +134,7 @@ void add_targets(const Task& task, const std::vector<DmTarget>& table) {
 
 std::vector<DmTarget> targets(int kind, const std::string& doing, const std::string& name) {
   const Task task(kind, doing, name);
+  if (kind == DM_DEVICE_STATUS) task.check(dm_task_no_flush(task.get()));  // a pool would commit, one that is full too
   task.run();
   std::vector<DmTarget> out;
   if (!info_of(task).exists) task.fail(ENXIO);
@@ -119,28 +151,53 @@ std::vector<DmTarget> targets(int kind, const std::string& doing, const std::str
   return out;
 }
 
+// A device that is gone by now is neither suspended nor resumed, and that is all right.
 void simple(int kind, const std::string& doing, const std::string& name) {
   const Task task(kind, doing, name);
-  kind == DM_DEVICE_RESUME ? task.run_with_cookie(0) : task.run();
+  if (kind == DM_DEVICE_RESUME) return task.run_with_cookie(ENXIO);
+  const int err = task.try_run();
+  if (err != 0 && err != ENXIO) task.fail(err);
 }
 
 }  // namespace
 
-std::string DeviceMapper::why_not(const std::vector<std::string>& targets) {
-  if (::geteuid() != 0) return "not root: device-mapper needs it";
+// Asking a kernel from 5.2 on for a target's version loads the target's module, like using it would.
+static bool loads(const std::string& target) {
+  const Task task(DM_DEVICE_GET_TARGET_VERSION, "looking for the target of", target);
+  return task.try_run() == 0;
+}
+
+static DeviceMapper::Missing why_no_answer(const Error& failure) {
+  constexpr const char* kControl = "/dev/mapper/control";
+  const Fd control(::open(kControl, O_RDWR | O_CLOEXEC));
+  const int err = control ? 0 : errno;
+  if (err == EPERM || err == EACCES)
+    return {std::string(kControl) + " may not be opened: " + std::strerror(err),
+            "in a container, allow the device and pass it in"};
+  if (err != 0)
+    return {std::string("this kernel has no device-mapper (") + kControl + ": " + std::strerror(err) + ")",
+            "'modprobe dm_thin_pool' may add it; in a container, pass /dev/mapper/control in"};
+  return {std::string("this kernel's device-mapper does not answer: ") + failure.what(),
+          "'modprobe dm_thin_pool' may help"};
+}
+
+DeviceMapper::Missing DeviceMapper::missing(const std::vector<std::string>& targets) {
+  if (::geteuid() != 0) return {"not root: device-mapper needs it", "run as root"};
+  std::vector<std::string> missing = targets;
   try {
     const Task task(DM_DEVICE_LIST_VERSIONS, "listing the targets of", "");
     task.run();
-    std::vector<std::string> missing = targets;
     for (const dm_versions* at = dm_task_get_versions(task.get());;) {
       std::erase(missing, std::string(at->name));
       if (at->next == 0) break;
       at = reinterpret_cast<const dm_versions*>(reinterpret_cast<const char*>(at) + at->next);
     }
-    return missing.empty() ? "" : "this kernel's device-mapper has no target '" + missing[0] + "'";
-  } catch (const Error&) {
-    return "this kernel has no device-mapper";
+  } catch (const Error& e) {
+    return why_no_answer(e);
   }
+  std::erase_if(missing, loads);
+  if (missing.empty()) return {};
+  return {"this kernel's device-mapper has no target '" + missing[0] + "'", "'modprobe dm_thin_pool' may add it"};
 }
 
 std::optional<DmInfo> DeviceMapper::info(const std::string& name) {
@@ -150,8 +207,9 @@ std::optional<DmInfo> DeviceMapper::info(const std::string& name) {
   if (err != 0) task.fail(err);
   const dm_info info = info_of(task);
   if (!info.exists) return std::nullopt;
-  return DmInfo{info.suspended != 0, info.read_only != 0, info.deferred_remove != 0,
-                info.open_count,     info.major,          info.minor};
+  const char* uuid = dm_task_get_uuid(task.get());
+  return DmInfo{info.suspended != 0,  info.read_only != 0, info.deferred_remove != 0,
+                info.live_table != 0, info.open_count,     uuid == nullptr ? "" : uuid};
 }
 
 std::vector<std::string> DeviceMapper::list() {
@@ -177,12 +235,14 @@ std::vector<DmTarget> DeviceMapper::status(const std::string& name) {
   return targets(DM_DEVICE_STATUS, "reading the status of", name);
 }
 
-void DeviceMapper::create(const std::string& name, const std::vector<DmTarget>& table, DmAccess access) {
+void DeviceMapper::create(const std::string& name, const std::vector<DmTarget>& table, DmAccess access,
+                          const std::string& uuid) {
   const Task task(DM_DEVICE_CREATE, "making", name);
+  if (!uuid.empty()) task.check(dm_task_set_uuid(task.get(), uuid.c_str()));
   add_targets(task, table);
   if (access == DmAccess::read_only) task.check(dm_task_set_ro(task.get()));
   task.check(dm_task_set_add_node(task.get(), DM_ADD_NODE_ON_CREATE));
-  task.run_with_cookie(0);
+  task.run_with_cookie();
 }
 
 void DeviceMapper::reload(const std::string& name, const std::vector<DmTarget>& table) {
@@ -197,18 +257,21 @@ void DeviceMapper::resume(const std::string& name) { simple(DM_DEVICE_RESUME, "r
 
 void DeviceMapper::remove(const std::string& name, bool deferred) {
   const Task task(DM_DEVICE_REMOVE, "removing", name);
-  if (deferred) task.check(dm_task_deferred_remove(task.get()));
-  task.run_with_cookie(0);
+  task.check(deferred ? dm_task_deferred_remove(task.get()) : dm_task_retry_remove(task.get()));
+  task.run_with_cookie(ENXIO);
 }
 
 bool DeviceMapper::keep(const std::string& name) {
-  {
+  constexpr int kTries = 1000;
+  for (int tries = 0;; ++tries) {
     const Task task(DM_DEVICE_TARGET_MSG, "keeping", name);
     task.check(dm_task_set_sector(task.get(), 0));
     task.check(dm_task_set_message(task.get(), "@cancel_deferred_remove"));
     const int err = task.try_run();
+    if (err == 0) break;
     if (err == ENXIO) return false;
-    if (err != 0) task.fail(err);
+    if (err != EBUSY || tries == kTries) task.fail(err);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the kernel is about to remove it
   }
   const Task task(DM_DEVICE_MKNODES, "making the node of", name);
   task.run();
@@ -217,10 +280,16 @@ bool DeviceMapper::keep(const std::string& name) {
 }
 
 void DeviceMapper::message(const std::string& name, const std::string& text) {
+  if (!try_message(name, text)) throw_errno("sending '" + text + "' to the device '" + printable(name) + "'", ENODATA);
+}
+
+bool DeviceMapper::try_message(const std::string& name, const std::string& text) {
   const Task task(DM_DEVICE_TARGET_MSG, "sending '" + text + "' to", name);
   task.check(dm_task_set_sector(task.get(), 0));
   task.check(dm_task_set_message(task.get(), text.c_str()));
-  task.run();
+  const int err = task.try_run();
+  if (err != 0 && err != ENODATA) task.fail(err);
+  return err == 0;
 }
 
 }  // namespace cairn

@@ -76,6 +76,12 @@ LoopDevice LoopDevice::attach(const std::string& path) {
   throw Error(Errc::in_use, "looking for a free loop device: others took each one first");
 }
 
+bool LoopDevice::is(const std::string& device) const {
+  struct stat st;
+  if (::fstat(fd_.get(), &st) != 0) throw_errno("looking at '" + node_ + "'");
+  return device == std::to_string(major(st.st_rdev)) + ":" + std::to_string(minor(st.st_rdev));
+}
+
 void LoopDevice::use_new_size() const {
   if (::ioctl(fd_.get(), LOOP_SET_CAPACITY, 0) != 0) throw_errno("growing '" + node_ + "'");
 }

@@ -19,6 +19,7 @@ class LoopDevice {
   static std::optional<LoopDevice> find(const std::string& path);
 
   const std::string& node() const noexcept { return node_; }  // "/dev/loop3"
+  bool is(const std::string& device) const;                   // "7:3"
   void use_new_size() const;                                  // after the file has grown
 
  private:

@@ -1,15 +1,12 @@
 #include "drivers/vfs/vfs.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "core/util/error.h"
-#include "drivers/sys/home.h"
 #include "drivers/sys/implied.h"
 #include "drivers/sys/layer_stage.h"
 #include "drivers/sys/merge_parent.h"
-#include "drivers/sys/mount.h"
-#include "drivers/sys/usage.h"
+#include "drivers/sys/whole_tree.h"
 
 namespace cairn {
 
@@ -17,28 +14,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-class Vfs : public Driver {
+class Vfs : public WholeTreeDriver {
  public:
-  explicit Vfs(const fs::path& root) : home_(root, "vfs/dir", 0700) {}
+  explicit Vfs(const fs::path& root) : WholeTreeDriver(root, "vfs/dir") {}
 
   std::string_view name() const noexcept override { return "vfs"; }
   DriverStatus probe() const override;
-  bool layers_stand_alone() const noexcept override { return true; }
-  bool exists(const LayerId& id) const override { return home_.exists(id); }
-  std::vector<LayerId> list() const override { return home_.list(); }
   void create(const LayerId& id, const std::optional<LayerId>& parent) override;
   std::unique_ptr<DiffTarget> begin(const LayerId& id) override;
   void remove(const LayerId& id) override;
-  Tree tree(const LayerId& id) const override;
-  int64_t layer_size(const LayerId& id, int64_t content_bytes) const override;
-  uint64_t disk_usage(const LayerId& id) const override { return usage_of(home_.open(id).get()).on_disk; }
-  void mount(const LayerId& id, Access access, const fs::path& target) override;
-  int home_fd() const override { return home_.fd(); }
-
-  LayerHome& home() { return home_; }
-
- private:
-  LayerHome home_;
 };
 
 // The layer's own entries, with overlay's marks, in the directory that becomes the layer once the parent's are added.
@@ -72,46 +56,20 @@ std::unique_ptr<DiffTarget> Vfs::begin(const LayerId& id) { return std::make_uni
 void Vfs::remove(const LayerId& id) {
   while_doing([&] { return "removing the layer '" + id.str() + "'"; },
               [&] {
-                if (home_.exists(id))
-                  if (const auto target = mounted_on(home_, id.str(), {id.str()})) throw_mounted(*target);
+                require_unmounted(id);
                 if (home_.unpublish(id)) home_.discard(id);
               });
 }
 
-Tree Vfs::tree(const LayerId& id) const {
-  return Tree({Branch{std::make_shared<Fd>(home_.open(id)), WhiteoutStyle::none}});
-}
-
-int64_t Vfs::layer_size(const LayerId& id, int64_t content_bytes) const {
-  home_.open(id);
-  return content_bytes;
-}
-
-void Vfs::mount(const LayerId& id, Access access, const fs::path& target) {
-  const Fd layer = home_.open(id);
-  MountGuard(bind_spec(path_of(layer.get()), free_mount_point(target), access == Access::read_only)).release();
-}
-
 DriverStatus Vfs::probe() const {
-  DriverStatus status;
-  if (::geteuid() == 0) return status;
-  const auto home = home_.try_fd();
-  status.readable = !home || ::faccessat(*home, ".", R_OK | X_OK, AT_EACCESS) == 0;
-  status.writable = status.mountable = false;
-  status.why_not = "not root: layers hold files of any owner, devices and capabilities";
-  status.remedy = "run as root";
-  return status;
+  if (::geteuid() == 0) return {};
+  return status_without_root("layers hold files of any owner, devices and capabilities");
 }
 
 }  // namespace
 
 std::unique_ptr<Driver> open_vfs(const fs::path& root, const DriverOptions& options) {
-  for (const auto& [key, value] : options.storage_opts)
-    if (key == "size" || key == "vfs.size")
-      throw Error(Errc::unsupported,
-                  "opening vfs: storage option '" + key + "=" + printable(value) + "': cairn sets no quotas");
-    else
-      throw Error(Errc::invalid, "opening vfs: it has no storage option '" + printable(key) + "'");
+  refuse_options("vfs", options, {"size", "vfs.size"});
   return std::make_unique<Vfs>(root);
 }
 

@@ -1,22 +1,12 @@
 #include "tests/conformance/driver_conformance.h"
 
-#include <cstdlib>
-#include <sstream>
-
 #include "core/util/error.h"
 #include "tests/support/leftover_mounts.h"
+#include "tests/support/required_drivers.h"
 
 namespace cairn::test {
 
 namespace fs = std::filesystem;
-
-static bool must_run(const std::string& name) {
-  const char* required = std::getenv("CAIRN_REQUIRE_DRIVERS");
-  std::istringstream list(required ? required : "");
-  for (std::string one; std::getline(list, one, ',');)
-    if (one == name) return true;
-  return false;
-}
 
 MountedLayer::MountedLayer(Driver& driver, const LayerId& id, Access access, const fs::path& target) : target_(target) {
   driver.mount(id, access, target);
@@ -34,7 +24,7 @@ void DriverConformance::SetUp() {
   root_ = std::make_unique<DriverRoot>(GetParam());
   const std::string why = root_->why_not();
   if (why.empty()) return;
-  ASSERT_FALSE(must_run(GetParam().name)) << GetParam().name << " is required and does not work here: " << why;
+  ASSERT_FALSE(is_required(GetParam().name)) << GetParam().name << " is required and does not work here: " << why;
   GTEST_SKIP() << GetParam().name << " does not work here: " << why;
 }
 

@@ -8,6 +8,7 @@
 #include "core/util/error.h"
 #include "drivers/sys/mount_table.h"
 #include "tests/conformance/driver_conformance.h"
+#include "tests/support/mounts_elsewhere.h"
 #include "tests/support/tar_builder.h"
 
 namespace cairn::test {
@@ -180,6 +181,26 @@ TEST_P(DriverConformance, Mount_ThroughALinkTheMountIsFoundAgain) {
   EXPECT_TRUE(is_mount_point(target));
   unmount(beside_ / "link");
   EXPECT_FALSE(is_mount_point(target));
+}
+
+TEST_P(DriverConformance, Mount_ThatLeakedIntoAnotherNamespaceIsInNobodysWay) {
+  REQUIRE_MOUNTS();
+  const LayerId base = apply(std::nullopt, base_layer()), upper = apply(base, upper_layer());
+  const fs::path target = place("ro");
+  driver().mount(upper, Access::read_only, target);
+  {
+    const MountsElsewhere other;
+    if (!other.is_apart()) GTEST_SKIP() << "no mount namespaces here";
+    unmount(target);
+    EXPECT_FALSE(is_mount_point(target));
+    EXPECT_EQ(code_of([&] { unmount(target); }), Errc::not_found);
+    EXPECT_EQ(listing_of_directory(other.see(target)), listing(upper)) << "there it stays";
+    const MountedLayer again(*reopen(), upper, Access::read_only, target);
+    EXPECT_EQ(listing_of_directory(target), listing(upper));
+  }
+  driver().remove(upper);
+  driver().remove(base);
+  EXPECT_TRUE(driver().list().empty());
 }
 
 // Names with all that mount options, mountinfo and shells treat specially, for the store and for the target.

@@ -32,6 +32,11 @@ def run(machine, arguments, results):
         return status
 
 
+def validate():
+    """Raises Failed unless Vagrant is content with the Vagrantfile."""
+    _vagrant("validate")
+
+
 @contextlib.contextmanager
 def _up(machine):
     _vagrant("destroy", "-f", machine.name)

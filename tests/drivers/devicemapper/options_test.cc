@@ -37,12 +37,21 @@ TEST(DeviceMapperOptions, AreTheEngines) {
   EXPECT_TRUE(Options::parse({}).discard);
 }
 
+TEST(DeviceMapperOptions, DeferredDeletionNeedsDeferredRemoval) {
+  EXPECT_TRUE(Options::parse({{{"dm.use_deferred_deletion", "true"}}}).deferred_deletion);
+  EXPECT_FALSE(Options::parse({}).deferred_deletion);
+  EXPECT_THROW(Options::parse({{{"dm.use_deferred_deletion", "true"}, {"dm.use_deferred_removal", "false"}}}), Error);
+}
+
 TEST(DeviceMapperOptions, MistakesAreNamed) {
   EXPECT_EQ(code_of("dm.nonsense", "1"), Errc::invalid);
   EXPECT_EQ(code_of("overlay2.size", "1"), Errc::invalid);
   EXPECT_EQ(code_of("dm.basesize", "many"), Errc::invalid);
   EXPECT_EQ(code_of("dm.min_free_space", "100%"), Errc::invalid);
   EXPECT_EQ(code_of("dm.blkdiscard", "maybe"), Errc::invalid);
+  EXPECT_EQ(code_of("dm.fs", "btrfs"), Errc::unsupported);
+  EXPECT_EQ(code_of("dm.blocksize", "100K"), Errc::invalid);
+  EXPECT_EQ(code_of("dm.xfs_nospace_max_retries", "many"), Errc::invalid);
   EXPECT_EQ(code_of("dm.directlvm_device", "/dev/sdb"), Errc::unsupported);
 }
 

@@ -1,4 +1,4 @@
-#include "drivers/btrfs/merge.h"
+#include "drivers/sys/merge_own.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -12,16 +12,13 @@
 #include "core/archive/tree.h"
 #include "core/util/error.h"
 #include "core/util/interrupt.h"
-#include "drivers/btrfs/subvolume.h"
 #include "drivers/sys/implied.h"
 #include "drivers/sys/overlay_marks.h"
 #include "drivers/sys/tree_copy.h"
 
-namespace cairn::btrfs {
+namespace cairn {
 
 namespace {
-
-constexpr ino_t kLostSubvolume = 2;  // BTRFS_EMPTY_SUBVOL_DIR_OBJECTID: what a snapshot has of a nested subvolume
 
 TreeNode node_of(int dir_fd, WhiteoutStyle style) {
   return Tree({Branch{std::make_shared<Fd>(dup_fd(dir_fd)), style}}).root();
@@ -37,12 +34,13 @@ void drop_xattrs(int dir_fd, const Xattrs& kept) {
 
 class Merge {
  public:
-  explicit Merge(int whole) : copies_(whole) {}
+  explicit Merge(const Snapshot& whole) : whole_(whole), copies_(whole.fd) {}
   void merge(const TreeNode& own, int own_fd, int whole, const std::string& path);
 
  private:
   void put(const TreeNode& own, int own_fd, const std::string& name, const CopyPlace& here);
 
+  const Snapshot& whole_;
   TreeCopy copies_;
 };
 
@@ -50,7 +48,7 @@ void Merge::merge(const TreeNode& own, int own_fd, int whole, const std::string&
   check_interrupt();
   drop_xattrs(whole, own.xattrs());
   if (is_opaque(own_fd))
-    for (const auto& name : list_dir(whole)) remove_deep(whole, name);
+    for (const auto& name : list_dir(whole)) whole_.remove(whole, name);
   struct stat st;
   if (::fstat(whole, &st) != 0) throw_errno("reading the status of '" + printable(path) + "'");
   const CopyPlace here{whole, path, (st.st_mode & S_ISGID) != 0};
@@ -61,34 +59,24 @@ void Merge::merge(const TreeNode& own, int own_fd, int whole, const std::string&
 void Merge::put(const TreeNode& own, int own_fd, const std::string& name, const CopyPlace& here) {
   const auto node = own.child(name);
   const auto there = stat_at(here.fd, name);
-  if (node && node->is_dir() && there && S_ISDIR(there->st_mode) && there->st_ino != kLostSubvolume)
+  if (node && node->is_dir() && there && whole_.is_dir(*there))
     return while_doing([&] { return "merging '" + printable(here.path + name) + "'"; },
                        [&] {
                          merge(*node, open_dir_at(own_fd, name).get(), open_dir_at(here.fd, name).get(),
                                here.path + name + "/");
                        });
-  if (there) remove_deep(here.fd, name);
+  if (there) whole_.remove(here.fd, name);
   if (node) copies_.copy(*node, here);  // else it is a whiteout
 }
 
 }  // namespace
 
-void merge_own(int own, int whole) { Merge(whole).merge(node_of(own, WhiteoutStyle::overlay), own, whole, ""); }
-
-void clear_marks(int own) {
-  check_interrupt();
-  struct stat st;
-  if (::fstat(own, &st) != 0) throw_errno("reading the status of '" + printable(path_of(own)) + "'");
-  bool changed = false;
-  for (const auto& name : list_dir(own)) {
-    const auto entry = stat_at(own, name);
-    if (entry && S_ISDIR(entry->st_mode)) clear_marks(open_dir_at(own, name).get());
-    if (!entry || !is_whiteout_device(*entry)) continue;
-    if (::unlinkat(own, name.c_str(), 0) != 0) throw_errno("removing the whiteout of '" + printable(name) + "'");
-    changed = true;
-  }
-  if (is_opaque(own)) clear_opaque(own);
-  if (changed) set_times({-1, ".", own}, st.st_atim, st.st_mtim);
+Snapshot plain_snapshot(int fd) {
+  return {fd, remove_tree_at, [](const struct stat& st) { return S_ISDIR(st.st_mode); }};
 }
 
-}  // namespace cairn::btrfs
+void merge_own(int own, const Snapshot& whole) {
+  Merge(whole).merge(node_of(own, WhiteoutStyle::overlay), own, whole.fd, "");
+}
+
+}  // namespace cairn
