@@ -31,6 +31,4 @@ struct Options {
   static Options parse(const DriverOptions& options);
 };
 
-uint64_t parse_size(const std::string& text);  // "10G", "512mb", "1024": as engines read it; invalid otherwise
-
 }  // namespace cairn::devicemapper

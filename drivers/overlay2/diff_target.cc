@@ -5,6 +5,7 @@
 #include "core/util/error.h"
 #include "drivers/sys/implied.h"
 #include "drivers/sys/overlay_marks.h"
+#include "drivers/sys/project_quota.h"
 
 namespace cairn::overlay2 {
 
@@ -14,8 +15,9 @@ static Fd begin_stage(LayerHome& home, const LayerId& id) {
 }
 
 // Delegates, so that the destructor tidies up when making the directory fails.
-Overlay2Target::Overlay2Target(Overlay2& driver, const LayerId& id)
+Overlay2Target::Overlay2Target(Overlay2& driver, const LayerId& id, uint64_t size)
     : Overlay2Target(driver, id, begin_stage(driver.home(), id)) {
+  if (size > 0) limit_directory(driver.home_fd(), stage_.get(), size);
   mkdir_at(stage_.get(), "diff", 0755);
   diff_ = open_dir_at(stage_.get(), "diff");
 }

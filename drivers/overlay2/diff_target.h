@@ -12,7 +12,7 @@ namespace cairn::overlay2 {
 
 class Overlay2Target : public OverlayMarking {
  public:
-  Overlay2Target(Overlay2& driver, const LayerId& id);
+  Overlay2Target(Overlay2& driver, const LayerId& id, uint64_t size = 0);  // `size`: of all it may hold; 0: any
   ~Overlay2Target() override;
   int root_fd() const override { return diff_.get(); }
   void finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) override;

@@ -9,6 +9,7 @@
 #include "drivers/overlay2/overlay2.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/overlay.h"
+#include "drivers/sys/size.h"
 #include "drivers/sys/usage.h"
 
 namespace cairn {
@@ -16,19 +17,20 @@ namespace cairn {
 namespace fs = std::filesystem;
 
 std::unique_ptr<Driver> open_overlay2(const fs::path& root, const DriverOptions& options) {
+  uint64_t size = 0;
   for (const auto& [key, value] : options.storage_opts)
     if (key == "overlay2.size")
-      throw Error(Errc::unsupported,
-                  "opening overlay2: storage option '" + key + "=" + printable(value) + "': cairn sets no quotas");
+      size = parse_size(value);
     else if (key != "overlay2.override_kernel_check")  // which no engine has looked at since 17.12
       throw Error(Errc::invalid, "opening overlay2: it has no storage option '" + printable(key) + "'");
-  return std::make_unique<overlay2::Overlay2>(root);
+  return std::make_unique<overlay2::Overlay2>(root, size);
 }
 
 namespace overlay2 {
 
 void Overlay2::create(const LayerId& id, const std::optional<LayerId>& parent) {
-  while_doing([&] { return "creating the layer '" + id.str() + "'"; }, [&] { begin(id)->finish(parent, {"."}); });
+  while_doing([&] { return "creating the layer '" + id.str() + "'"; },
+              [&] { Overlay2Target(*this, id, created_size_).finish(parent, {"."}); });
 }
 
 std::unique_ptr<DiffTarget> Overlay2::begin(const LayerId& id) { return std::make_unique<Overlay2Target>(*this, id); }

@@ -10,8 +10,9 @@ namespace cairn::overlay2 {
 
 class Overlay2 : public Driver {
  public:
-  explicit Overlay2(const std::filesystem::path& root)
-      : home_(root, "overlay2", 0710, {"l", "backingFsBlockDev"}), links_(home_) {}
+  // `created_size`: how many bytes a layer that create() makes may hold; 0 for any number.
+  Overlay2(const std::filesystem::path& root, uint64_t created_size)
+      : home_(root, "overlay2", 0710, {"l", "backingFsBlockDev"}), links_(home_), created_size_(created_size) {}
 
   std::string_view name() const noexcept override { return "overlay2"; }
   DriverStatus probe() const override { return probe_overlay(home_); }
@@ -38,6 +39,7 @@ class Overlay2 : public Driver {
 
   LayerHome home_;
   Links links_;
+  uint64_t created_size_;
 };
 
 }  // namespace cairn::overlay2

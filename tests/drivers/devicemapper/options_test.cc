@@ -17,14 +17,6 @@ Errc code_of(const std::string& key, const std::string& value) {
   return Errc::io;
 }
 
-TEST(Sizes, AreReadAsEnginesDo) {
-  EXPECT_EQ(parse_size("1024"), 1024u);
-  EXPECT_EQ(parse_size("10G"), 10ull << 30);
-  EXPECT_EQ(parse_size("512mb"), 512ull << 20);
-  EXPECT_EQ(parse_size("1.5KiB"), 1536u);
-  for (const char* bad : {"", "G", "-1", "10X", "10GG", "1e30"}) EXPECT_THROW(parse_size(bad), Error) << bad;
-}
-
 TEST(DeviceMapperOptions, AreTheEngines) {
   const auto options = Options::parse({{{"dm.thinpooldev", "/dev/mapper/vg-pool"},
                                         {"dm.basesize", "20G"},

@@ -284,16 +284,17 @@ TEST_F(Overlay2, LimitsItsDepthLikeTheEngine) {
 }
 
 TEST_F(Overlay2, OptionsAreCheckedByName) {
-  const auto code = [&](const std::string& key) {
+  const auto code = [&](const std::string& key, const std::string& value = "1") {
     try {
-      open_overlay2(root_.path(), {{{key, "1"}}});
+      open_overlay2(root_.path(), {{{key, value}}});
     } catch (const Error& e) {
       return std::optional(e.code());
     }
     return std::optional<Errc>();
   };
   EXPECT_EQ(code("overlay2.override_kernel_check"), std::nullopt);
-  EXPECT_EQ(code("overlay2.size"), Errc::unsupported);
+  EXPECT_EQ(code("overlay2.size", "50M"), std::nullopt);
+  EXPECT_EQ(code("overlay2.size", "much"), Errc::invalid);
   EXPECT_EQ(code("dm.basesize"), Errc::invalid);
 }
 
