@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/archive/branch.h"
+#include "core/archive/xattr_at.h"
 #include "core/util/error.h"
 #include "core/util/fd.h"
 
@@ -71,7 +72,7 @@ void set_attributes(const InodeRef& inode, mode_t type, const Attributes& wanted
   bool mode = !given.certain || given.mode != wanted.mode || (owner && (wanted.mode & 06000) != 0);
   if (wanted.xattrs != nullptr) {
     for (const auto& [name, value] : *wanted.xattrs) {
-      if (is_overlay_private(name) || name == kDefaultAcl) continue;
+      if (is_overlay_private(name) || is_raw_acl(name) || name == kDefaultAcl) continue;
       set_xattr(inode, name, value);
       mode = mode || name == "system.posix_acl_access";
     }

@@ -49,8 +49,8 @@ class Creation {
 constexpr const char* kDefaultAcl = "system.posix_acl_default";  // would change what is made below: set it at the end
 
 // Times are left alone for directories: what is still to be put into them would change them.
-// xattrs of overlay itself (trusted.overlay.*, user.overlay.*) are dropped: they would forge its marks. A default ACL
-// is left out. Throws Errc::unsupported where the file system has no such xattrs.
+// xattrs of overlay itself (trusted.overlay.*, user.overlay.*) are dropped: they would forge its marks; xfs's raw ACLs
+// are, too. A default ACL is left out. Throws Errc::unsupported where the file system has no such xattrs.
 void set_attributes(const InodeRef& inode, mode_t type, const Attributes& wanted, const Creation::Result& given);
 void set_times(const InodeRef& inode, const timespec& atime, const timespec& mtime);
 void set_xattr(const InodeRef& inode, const std::string& name, const std::string& value);

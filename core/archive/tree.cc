@@ -260,7 +260,7 @@ Xattrs TreeNode::xattrs() const {
   if (n < 0) throw_errno("listing the xattrs of '" + printable(name()) + "'");
   Xattrs out;
   for (const char* at = names; at < names + n; at += std::strlen(at) + 1) {
-    if (overlay && is_overlay_private(at)) continue;
+    if ((overlay && is_overlay_private(at)) || is_raw_acl(at)) continue;
     ssize_t size = get_xattr_at(dir, own_name, at, value.data(), value.size());
     if (size < 0 && errno == ERANGE) {
       value.resize(XATTR_SIZE_MAX);

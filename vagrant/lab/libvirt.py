@@ -2,6 +2,7 @@
 host's own libvirt is touched, and all of it ends with the namespace."""
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -63,7 +64,8 @@ def running():
         try:
             _wait_until_it_answers()
             pool = os.path.join(BUILD, "pool")
-            os.makedirs(pool, exist_ok=True)
+            shutil.rmtree(pool, ignore_errors=True)  # what a run that was ended left
+            os.makedirs(pool)
             _virsh("pool-create-as", POOL, "dir", "--target", pool)
             yield
         finally:

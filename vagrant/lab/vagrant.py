@@ -55,7 +55,8 @@ def _vagrant(*arguments):
     done = subprocess.run(["vagrant", *arguments], cwd=HERE, env={**os.environ, **ENVIRONMENT}, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
-        print(done.stdout, file=sys.stderr)
+        lines = [line for line in done.stdout.splitlines() if "Progress: " not in line]
+        print("\n".join(lines), file=sys.stderr)
         raise Failed(f"vagrant {' '.join(arguments)}: it failed, status {done.returncode}")
     print(f"vagrant {arguments[0]}: {time.monotonic() - started:.0f} s", flush=True)
     return done.stdout

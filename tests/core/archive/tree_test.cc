@@ -13,6 +13,7 @@
 #include "core/util/error.h"
 #include "tests/core/archive/listing.h"
 #include "tests/support/fake_diff_target.h"
+#include "tests/support/loop_file_system.h"
 #include "tests/support/temp_dir.h"
 
 namespace cairn {
@@ -96,6 +97,21 @@ TEST_F(TreeTest, PlainDirectoryIsSortedBytewiseAndShowsEverything) {
   EXPECT_TRUE(tree.find("a")->whole());
   EXPECT_THROW(tree.find("dir")->open_file(), Error);
   EXPECT_THROW(tree.find("a")->link_target(), Error);
+}
+
+// xfs lists a second, raw form of it, which would set the ACL wherever it were copied to.
+TEST(TreeOnXfs, AnAclIsOneXattr) {
+  std::optional<test::LoopFileSystem> xfs;
+  try {
+    xfs.emplace("xfs");
+  } catch (const Error& e) {
+    GTEST_SKIP() << e.what();
+  }
+  const std::string acl("\2\0\0\0\1\0\7\0\xff\xff\xff\xff\4\0\5\0\xff\xff\xff\xff\x20\0\0\0\xff\xff\xff\xff", 28);
+  fs::create_directory(xfs->path() / "d");
+  set_xattr_on(xfs->path() / "d", "system.posix_acl_default", acl);
+  const Tree tree({Branch{std::make_shared<Fd>(open_dir(xfs->path())), WhiteoutStyle::none}});
+  EXPECT_THAT(tree.find("d")->xattrs(), ElementsAre(std::pair("system.posix_acl_default", acl)));
 }
 
 TEST_F(TreeTest, OverlayMergesHidesAndReplaces) {
