@@ -13,11 +13,6 @@ namespace fs = std::filesystem;
 static const std::string kDirperm = ",dirperm1";
 static constexpr size_t kOthers = 54;  // what the engine sets aside for the other options
 
-bool kernel_has_aufs() {
-  const auto list = try_read_file_at(AT_FDCWD, "/proc/filesystems");
-  return list && list->find("\taufs\n") != std::string::npos;
-}
-
 namespace {
 
 // Appends `item` if it fits into `room` together with what is there.

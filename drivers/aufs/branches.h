@@ -13,8 +13,6 @@ namespace cairn::aufs {
 
 inline constexpr size_t kMaxBranches = 127;  // the kernel's limit
 
-bool kernel_has_aufs();  // loaded already
-
 // The first mount, and the remounts that append the branches for which its page of options has no room. Branches are
 // absolute paths below `home`, or relative to it where its path has a character that separates options. Throws
 // Errc::unsupported for more than kMaxBranches, or when no page holds a single path.

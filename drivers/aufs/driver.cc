@@ -198,7 +198,7 @@ void Aufs::mount(const LayerId& id, Access access, const fs::path& target) {
     MountGuard(bind_spec(path_of(branches.front()->get()), place, false)).release();
     return;
   }
-  if (!parents.empty() && kernel_has_aufs()) return mount_aufs(id, parents, access, place);
+  if (!parents.empty() && kernel_has_file_system("aufs")) return mount_aufs(id, parents, access, place);
   if (access == Access::read_write)
     throw Error(Errc::unsupported, "mounting the layer '" + id.str() +
                                        "' for writing: this kernel has no aufs; 'modprobe aufs' where it was built, " +

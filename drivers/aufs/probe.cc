@@ -33,9 +33,9 @@ DriverStatus Aufs::probe() const {
     status.remedy = "run as root";
     return status;
   }
-  status.writable_mounts = kernel_has_aufs();
+  status.writable_mounts = kernel_has_file_system("aufs");
   if (!status.writable_mounts) {
-    status.why_not = "the kernel lists no aufs in /proc/filesystems: mounts are read-only";
+    status.why_not = "this kernel has no aufs: mounts are read-only";
     status.remedy = "'modprobe aufs' where it was built for this kernel";
     try {
       try_masks();

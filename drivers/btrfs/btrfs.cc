@@ -28,16 +28,9 @@ constexpr const char* kRemedy = "put the root on a btrfs file system, or choose 
 
 bool can_have_entries(const struct stat& st) { return S_ISDIR(st.st_mode) && st.st_ino != kLostSubvolume; }
 
-// The home, or the nearest directory above where it would be.
-Fd nearest(fs::path path) {
-  for (;; path = path.parent_path())
-    if (auto fd = try_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY); fd || path == path.parent_path())
-      return std::move(fd.value());
-}
-
 // "'PATH' is on ext4, not btrfs", or nothing if it is on btrfs.
-std::string other_file_system(const fs::path& home) {
-  const Fd there = nearest(home);
+std::string other_file_system(const LayerHome& home) {
+  const Fd there = home.nearest();
   if (on_btrfs(there.get())) return "";
   struct stat st;
   if (::fstat(there.get(), &st) != 0) throw_errno("reading the status of '" + printable(path_of(there.get())) + "'");
@@ -140,7 +133,7 @@ void BtrfsTarget::finish(const std::optional<LayerId>& parent, const std::vector
 }
 
 void Btrfs::require_btrfs() const {
-  if (const auto why = other_file_system(place_ / "subvolumes"); !why.empty())
+  if (const auto why = other_file_system(home_); !why.empty())
     throw Error(Errc::unsupported, "making a layer: " + why + "; " + kRemedy);
 }
 
@@ -172,7 +165,7 @@ DriverStatus Btrfs::probe() const {
   if (::geteuid() != 0)
     return status_without_root("layers hold files of any owner, and removing a subvolume needs CAP_SYS_ADMIN");
   DriverStatus status;
-  status.why_not = other_file_system(place_ / "subvolumes");
+  status.why_not = other_file_system(home_);
   status.writable = status.why_not.empty();
   if (!status.writable) status.remedy = kRemedy;
   return status;

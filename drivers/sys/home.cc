@@ -39,6 +39,12 @@ int LayerHome::make() {
   return fd();
 }
 
+Fd LayerHome::nearest() const {
+  for (fs::path path = root_ / path_;; path = path.parent_path())
+    if (auto fd = try_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY); fd || path == path.parent_path())
+      return std::move(fd.value());
+}
+
 fs::path LayerHome::path() const { return path_of(fd()); }
 
 bool LayerHome::reserves(std::string_view name) const {

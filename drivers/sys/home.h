@@ -22,6 +22,7 @@ class LayerHome {
   int fd() const;                      // throws not_found while there is none
   std::optional<int> try_fd() const;   // nullopt while there is none
   int make();                          // made if need be
+  Fd nearest() const;                  // the home, or the nearest directory above where it would be
   std::filesystem::path path() const;  // as the kernel names it, links resolved; the home must exist
 
   static std::string stage_name(const LayerId& id) { return ".cairn-" + id.str(); }

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -168,6 +169,14 @@ void unmount(const fs::path& target) {
   const int err = errno_of(context, mnt_context_umount(context.get()));
   if (err == EBUSY) throw Error(Errc::in_use, doing + ": a process has files or its current directory in it");
   if (err != 0) throw_errno(doing, err);
+}
+
+bool kernel_has_file_system(const std::string& type) {
+  const long context = ::syscall(SYS_fsopen, type.c_str(), FSOPEN_CLOEXEC);  // Linux 5.2
+  if (context >= 0) ::close(static_cast<int>(context));
+  if (context >= 0 || errno == ENODEV) return context >= 0;
+  const auto known = try_read_file_at(AT_FDCWD, "/proc/filesystems");
+  return known && known->find("\t" + type + "\n") != std::string::npos;
 }
 
 }  // namespace cairn

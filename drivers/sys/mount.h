@@ -37,6 +37,9 @@ class MountGuard {
   std::filesystem::path target_;
 };
 
+// Whether this kernel can mount file systems of `type`. Where it may, it loads the module for that, as a mount would.
+bool kernel_has_file_system(const std::string& type);
+
 // `target` as the kernel names it. Throws not_found, invalid if it is no directory, in_use if it is a mount point.
 std::filesystem::path free_mount_point(const std::filesystem::path& target);
 

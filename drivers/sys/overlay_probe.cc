@@ -2,6 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/ioctl.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -15,6 +18,34 @@
 namespace cairn {
 
 namespace {
+
+// struct xfs_fsop_geom_v1 and XFS_IOC_FSGEOMETRY_V1 of xfs's own header, which is not among the kernel's.
+struct XfsGeometry {
+  uint32_t before[8];
+  uint64_t blocks[4];
+  unsigned char uuid[16];
+  uint32_t stripes[2];
+  int32_t version;
+  uint32_t flags;
+  uint32_t sizes[3];
+};
+constexpr unsigned long kXfsGeometry = _IOR('X', 100, XfsGeometry);
+constexpr uint32_t kXfsFileTypes = 1u << 16;  // mkfs.xfs -n ftype=1
+
+// An xfs without them tells the types of "." and "..", so an empty directory of it gives nothing away.
+bool tells_file_types(int dir) {
+  XfsGeometry geometry{};
+  if (::ioctl(dir, kXfsGeometry, &geometry) == 0) return (geometry.flags & kXfsFileTypes) != 0;
+  const std::unique_ptr<DIR, int (*)(DIR*)> list(::fdopendir(open_dir_at(dir, ".").release()), ::closedir);
+  while (const dirent* entry = ::readdir(list.get()))
+    if (entry->d_type == DT_UNKNOWN) return false;
+  return true;
+}
+
+void require_file_types(int dir) {
+  if (!tells_file_types(dir))
+    throw Error(Errc::unsupported, "the file system does not tell file types in directory listings (d_type)");
+}
 
 // In a directory of its own that is gone afterwards.
 class Trial {
@@ -32,12 +63,7 @@ class Trial {
     }
   }
 
-  bool tells_file_types() const {
-    const std::unique_ptr<DIR, int (*)(DIR*)> list(::fdopendir(open_dir_at(dir_.get(), ".").release()), ::closedir);
-    while (const dirent* entry = ::readdir(list.get()))
-      if (entry->d_type == DT_UNKNOWN) return false;
-    return true;
-  }
+  int dir() const { return dir_.get(); }
   void write_marks() const {
     write_whiteout(dir_.get(), "gone");
     write_opaque(dir_.get());
@@ -54,19 +80,26 @@ class Trial {
   Fd dir_;
 };
 
-bool kernel_lists_overlay() {
-  const auto list = try_read_file_at(AT_FDCWD, "/proc/filesystems");
-  return list && list->find("\toverlay\n") != std::string::npos;
+constexpr const char* kNoWhiteouts = "put the store on ext4, or xfs made with ftype=1, that is not itself an overlay";
+
+// Where there is no home yet, and a look must not make one.
+void look_around(int dir, DriverStatus& status) {
+  struct statfs fs;
+  const bool overlay = ::fstatfs(dir, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC;
+  if (!overlay && tells_file_types(dir)) return;
+  status.writable = status.mountable = false;
+  status.why_not =
+      "'" + printable(path_of(dir)) + "' is on " +
+      (overlay ? "an overlay itself" : "a file system that does not tell file types in directory listings (d_type)");
+  status.remedy = kNoWhiteouts;
 }
 
 void try_out(int home, DriverStatus& status) {
-  const std::string no_whiteouts = "put the store on ext4, or xfs made with ftype=1, that is not itself an overlay";
   try {
     status.writable = false;
     const Trial trial(home);
-    status.remedy = no_whiteouts;
-    if (!trial.tells_file_types())
-      throw Error(Errc::unsupported, "the file system does not tell file types in directory listings (d_type)");
+    status.remedy = kNoWhiteouts;
+    require_file_types(trial.dir());
     trial.write_marks();
     status.writable = true;
     status.remedy = "'modprobe overlay', or run where mounting is allowed";
@@ -100,10 +133,11 @@ DriverStatus probe_overlay(const LayerHome& layers) {
     status.why_not = "the store cannot be written to: read-only file system";
     status.remedy = "remount it for writing, or only read and mount";
   }
-  if (!kernel_lists_overlay()) {
+  if (!home) look_around(layers.nearest().get(), status);
+  if (status.mountable && !kernel_has_file_system("overlay")) {
     status.mountable = false;
-    status.why_not = "the kernel lists no overlay in /proc/filesystems";
-    status.remedy = "'modprobe overlay'";
+    status.why_not = "this kernel has no overlay file system";
+    status.remedy = "boot one that has it (CONFIG_OVERLAY_FS), with its modules installed";
   }
   return status;
 }
