@@ -185,6 +185,7 @@ std::vector<LayersCase> hostile() {
 
 struct Outcome {
   std::vector<TreeListing> trees;
+  std::vector<LayerId> made;
   std::optional<Errc> failed;
   std::string message;
 };
@@ -192,7 +193,7 @@ struct Outcome {
 // A failing layer leaves nothing, and the others as they were.
 Outcome play(Driver& driver, const std::vector<std::string>& tars) {
   Outcome out;
-  std::vector<LayerId> made;
+  auto& made = out.made;
   for (const auto& one : tars) {
     const LayerId id = fresh_id();
     const auto parent = made.empty() ? std::nullopt : std::optional(made.back());
@@ -213,7 +214,26 @@ Outcome play(Driver& driver, const std::vector<std::string>& tars) {
   return out;
 }
 
-class DriversCompared : public testing::TestWithParam<LayersCase> {};
+void remove_all(Driver& driver, const std::vector<LayerId>& made) {
+  for (auto id = made.rbegin(); id != made.rend(); ++id) driver.remove(*id);
+}
+
+// One root for each driver, empty again after each case: making a pool for each takes much longer than the layers do.
+class DriversCompared : public testing::TestWithParam<LayersCase> {
+ protected:
+  static void TearDownTestSuite() { roots().clear(); }
+  static DriverRoot& root_of(const DriverUnderTest& driver) {
+    auto& root = roots()[driver.name];
+    if (!root) root = std::make_unique<DriverRoot>(driver);
+    return *root;
+  }
+
+ private:
+  static std::map<std::string, std::unique_ptr<DriverRoot>>& roots() {
+    static std::map<std::string, std::unique_ptr<DriverRoot>> all;
+    return all;
+  }
+};
 
 }  // namespace
 
@@ -221,7 +241,7 @@ TEST_P(DriversCompared, SameTreesAndNothingOutside) {
   std::optional<Outcome> wanted;
   std::string reference;
   for (const auto& under_test : drivers_under_test()) {
-    DriverRoot root(under_test);
+    DriverRoot& root = root_of(under_test);
     if (!root.why_not().empty()) continue;
     const fs::path victim = root.path() / "victim/hello";
     write_file(victim, "hello");
@@ -236,6 +256,7 @@ TEST_P(DriversCompared, SameTreesAndNothingOutside) {
     EXPECT_EQ(std::distance(fs::directory_iterator(root.path()), fs::directory_iterator()),
               2);  // the driver's and the victim
     EXPECT_FALSE(fs::exists("/tmp/cairn-escape"));
+    remove_all(root.driver(), outcome.made);
   }
   if (!wanted) GTEST_SKIP() << "no driver works here";
 }
@@ -243,27 +264,22 @@ TEST_P(DriversCompared, SameTreesAndNothingOutside) {
 // What the kernel makes of the layers, where it can be asked.
 TEST_P(DriversCompared, TheKernelAgrees) {
   for (const auto& under_test : drivers_under_test()) {
-    DriverRoot root(under_test);
+    DriverRoot& root = root_of(under_test);
     if (!root.why_not().empty() || !root.mountable()) continue;
     Driver& driver = root.driver();
-    std::optional<LayerId> top;
-    for (const auto& one : GetParam().tars) {
-      const LayerId id = fresh_id();
-      try {
-        apply_layer(driver, id, top, one);
-      } catch (const Error&) {
-        break;
-      }
-      top = id;
-    }
-    if (!top) continue;
+    std::vector<LayerId> made = play(driver, GetParam().tars).made;
+    if (made.empty()) continue;
     // A base layer is shown as it is, marks included; a container over it is what is used.
-    const LayerId container = fresh_id();
+    const LayerId top = made.back(), container = fresh_id();
     driver.create(container, top);
-    const TempDir beside;
-    const MountedLayer mounted(driver, container, Access::read_only, fs::canonical(beside.path()));
-    EXPECT_EQ(listing_of_directory(mounted.path()), listing_of(driver.tree(container))) << under_test.name;
-    EXPECT_EQ(listing_of(driver.tree(container)), listing_of(driver.tree(*top))) << under_test.name;
+    made.push_back(container);
+    {
+      const TempDir beside;
+      const MountedLayer mounted(driver, container, Access::read_only, fs::canonical(beside.path()));
+      EXPECT_EQ(listing_of_directory(mounted.path()), listing_of(driver.tree(container))) << under_test.name;
+      EXPECT_EQ(listing_of(driver.tree(container)), listing_of(driver.tree(top))) << under_test.name;
+    }
+    remove_all(driver, made);
   }
 }
 
