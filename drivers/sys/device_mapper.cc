@@ -261,18 +261,23 @@ void DeviceMapper::remove(const std::string& name, bool deferred) {
   task.run_with_cookie(ENXIO);
 }
 
-bool DeviceMapper::keep(const std::string& name) {
+// Returns 0, or one of the two errors that tell something. A deferred removal is busy with a device some time longer
+// than its name is there.
+static int send(const std::string& doing, const std::string& name, const std::string& text) {
   constexpr int kTries = 1000;
   for (int tries = 0;; ++tries) {
-    const Task task(DM_DEVICE_TARGET_MSG, "keeping", name);
+    const Task task(DM_DEVICE_TARGET_MSG, doing, name);
     task.check(dm_task_set_sector(task.get(), 0));
-    task.check(dm_task_set_message(task.get(), "@cancel_deferred_remove"));
+    task.check(dm_task_set_message(task.get(), text.c_str()));
     const int err = task.try_run();
-    if (err == 0) break;
-    if (err == ENXIO) return false;
+    if (err == 0 || err == ENXIO || err == ENODATA) return err;
     if (err != EBUSY || tries == kTries) task.fail(err);
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the kernel is about to remove it
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
+}
+
+bool DeviceMapper::keep(const std::string& name) {
+  if (send("keeping", name, "@cancel_deferred_remove") != 0) return false;
   const Task task(DM_DEVICE_MKNODES, "making the node of", name);
   task.run();
   dm_task_update_nodes();
@@ -284,11 +289,8 @@ void DeviceMapper::message(const std::string& name, const std::string& text) {
 }
 
 bool DeviceMapper::try_message(const std::string& name, const std::string& text) {
-  const Task task(DM_DEVICE_TARGET_MSG, "sending '" + text + "' to", name);
-  task.check(dm_task_set_sector(task.get(), 0));
-  task.check(dm_task_set_message(task.get(), text.c_str()));
-  const int err = task.try_run();
-  if (err != 0 && err != ENODATA) task.fail(err);
+  const int err = send("sending '" + text + "' to", name, text);
+  if (err == ENXIO) throw_errno("sending '" + text + "' to the device '" + printable(name) + "'", err);
   return err == 0;
 }
 

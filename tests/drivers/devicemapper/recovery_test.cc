@@ -1,4 +1,6 @@
 // What crashes, engines and other people's hands leave of a pool.
+#include <fcntl.h>
+
 #include "drivers/sys/mount.h"
 #include "drivers/sys/mount_table.h"
 #include "tests/drivers/devicemapper/store.h"
@@ -113,6 +115,24 @@ TEST_F(Recovery, ABusyLayerIsRefusedOrDeletedLater) {
   unmount(place("b"));
   open()->create(c_, a_);
   EXPECT_FALSE(metadata().device("b")) << "whoever writes next finishes it";
+}
+
+// The name of such a device is gone before the pool has let go of it.
+TEST_F(Recovery, ADeviceThatTheKernelIsTakingAwayIsWaitedFor) {
+  make_store();
+  const auto driver = open();
+  driver->mount(a_, Access::read_only, place("keeps the pool"));
+  const std::string name = device("goes");
+  for (int round = 0; round < 100; ++round) {
+    DeviceMapper::message(pool(), "create_thin 1000");
+    DeviceMapper::create(name, {thin_table(kMiB, pool(), 1000)}, DmAccess::read_write, "");
+    Fd user = open_at(AT_FDCWD, DeviceMapper::node(name), O_RDWR);
+    DeviceMapper::remove(name, true);
+    user.reset();
+    while (DeviceMapper::info(name)) continue;
+    ASSERT_NO_THROW(DeviceMapper::message(pool(), "delete 1000")) << "round " << round;
+  }
+  unmount(place("keeps the pool"));
 }
 
 TEST_F(Recovery, WhatAnEngineMarkedAsDeletedIsDeleted) {
