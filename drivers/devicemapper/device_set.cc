@@ -210,7 +210,10 @@ DeviceSet::Active DeviceSet::activate(const std::string& hash, const DeviceRecor
   if (const auto info = DeviceMapper::info(name)) {
     const bool unfit = !info->has_table || (info->read_only && access == DmAccess::read_write);
     const bool ours = info->deferred_remove || is_own(*info);
-    if (!unfit && (!info->deferred_remove || DeviceMapper::keep(name))) return {DeviceMapper::node(name), ours};
+    if (!unfit && (!info->deferred_remove || DeviceMapper::keep(name))) {
+      DeviceMapper::ensure_node(name);
+      return {DeviceMapper::node(name), ours};
+    }
     if (unfit && info->open_count > 0)
       throw Error(Errc::in_use, "opening the device of '" + printable(hash) + "' for writing: it is mounted read-only");
     if (unfit) DeviceMapper::remove(name);

@@ -1,5 +1,7 @@
 #include "drivers/devicemapper/pool.h"
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,13 +40,16 @@ bool Pool::take_existing(For use) {
   const auto info = DeviceMapper::info(pool);
   if (!info) return false;
   const bool own = is_own(*info);
-  if (own && (!info->has_table || (use == For::changing && info->open_count == 0 && is_to_grow()))) {
+  if (own && !info->has_table) {
     DeviceMapper::remove(pool);
     return false;
   }
   if (own && info->suspended) DeviceMapper::resume(pool);
+  if (use == For::changing && is_to_grow() && !refuses_changes(status())) grow();
   ours_ = ours_ || own || (info->deferred_remove && options_.thin_pool.empty());
-  return !info->deferred_remove || DeviceMapper::keep(pool);  // else its last user has just gone
+  if (info->deferred_remove) return DeviceMapper::keep(pool);  // false: its last user has just gone
+  DeviceMapper::ensure_node(pool);
+  return true;
 }
 
 // A sparse file below HOME as a loop device, made or grown to `wanted`.
@@ -99,6 +104,7 @@ uint64_t Pool::block_sectors(const std::string& metadata_node, const std::string
   constexpr size_t kMagicAt = 32, kBlockSizeAt = 336;
   constexpr uint64_t kThinMagic = 27022010;
   const Fd fd = open_at(AT_FDCWD, metadata_node, O_RDONLY);
+  ::ioctl(fd.get(), BLKFLSBUF, 0);  // a pool writes past what an earlier reader left in memory
   std::array<char, 4096> start{};
   if (read_full(fd.get(), start) < start.size())
     throw Error(Errc::corrupt, "'" + printable(metadata_node) + "' is too small for a pool's metadata");
@@ -116,24 +122,38 @@ uint64_t Pool::block_sectors(const std::string& metadata_node, const std::string
   return options_.block_bytes / kSector;
 }
 
-void Pool::make(For use) {
-  if (!options_.thin_pool.empty())
-    throw Error(Errc::not_found, "there is no such device; for an LVM pool, 'lvchange -ay' makes it");
-  check_files(use);
+// The table over the loop files, which are made, or grown to what is wanted, and over the devices that are named.
+Pool::Prepared Pool::prepare(For use) const {
   const auto loop_of = [&](const char* file, const std::string& device, std::optional<uint64_t> wanted,
                            uint64_t new_size) {
     if (use == For::reading) wanted.reset();
     return device.empty() ? std::optional(loop_file(home_, file, wanted, new_size)) : std::nullopt;
   };
-  const auto data = loop_of(kData, options_.data_device, options_.loop_data_bytes, Options::kLoopData);
-  const auto metadata =
-      loop_of(kMetadata, options_.metadata_device, options_.loop_metadata_bytes, Options::kLoopMetadata);
+  auto data = loop_of(kData, options_.data_device, options_.loop_data_bytes, Options::kLoopData);
+  auto metadata = loop_of(kMetadata, options_.metadata_device, options_.loop_metadata_bytes, Options::kLoopMetadata);
   const std::string data_node = data ? data->node() : options_.data_device;
   const std::string metadata_node = metadata ? metadata->node() : options_.metadata_device;
   const DmTarget table =
       pool_table(block_device_size(data_node), metadata_node, data_node, block_sectors(metadata_node, data_node));
-  DeviceMapper::create(name(), {table}, DmAccess::read_write, own_uuid(name()));
+  return {std::move(data), std::move(metadata), {table}};
+}
+
+void Pool::make(For use) {
+  if (!options_.thin_pool.empty())
+    throw Error(Errc::not_found, "there is no such device; for an LVM pool, 'lvchange -ay' makes it");
+  check_files(use);
+  const Prepared prepared = prepare(use);
+  DeviceMapper::create(name(), prepared.table, DmAccess::read_write, own_uuid(name()));
   ours_ = true;
+}
+
+// Under its devices, which may be in use.
+void Pool::grow() {
+  check_backing();
+  const Prepared prepared = prepare(For::changing);
+  DeviceMapper::reload(name(), prepared.table);
+  DeviceMapper::suspend(name());
+  DeviceMapper::resume(name());
 }
 
 void Pool::stop() {

@@ -8,6 +8,7 @@
 #include "drivers/devicemapper/names.h"
 #include "drivers/devicemapper/options.h"
 #include "drivers/sys/home.h"
+#include "drivers/sys/loop.h"
 
 namespace cairn::devicemapper {
 
@@ -33,8 +34,14 @@ class Pool {
   void delete_device(int64_t device_id) const;  // absent is success
 
  private:
+  struct Prepared {  // the loop devices live as long as this, or the table that names them
+    std::optional<LoopDevice> data, metadata;
+    std::vector<DmTarget> table;
+  };
   bool take_existing(For use);
+  Prepared prepare(For use) const;
   void make(For use);
+  void grow();
   bool is_to_grow() const;
   void check_files(For use) const;
   void check_backing() const;

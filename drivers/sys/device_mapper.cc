@@ -159,6 +159,12 @@ void simple(int kind, const std::string& doing, const std::string& name) {
   if (err != 0 && err != ENXIO) task.fail(err);
 }
 
+void make_node(const std::string& name) {
+  const Task task(DM_DEVICE_MKNODES, "making the node of", name);
+  task.run();
+  dm_task_update_nodes();
+}
+
 }  // namespace
 
 // Asking a kernel from 5.2 on for a target's version loads the target's module, like using it would.
@@ -278,10 +284,12 @@ static int send(const std::string& doing, const std::string& name, const std::st
 
 bool DeviceMapper::keep(const std::string& name) {
   if (send("keeping", name, "@cancel_deferred_remove") != 0) return false;
-  const Task task(DM_DEVICE_MKNODES, "making the node of", name);
-  task.run();
-  dm_task_update_nodes();
+  make_node(name);
   return true;
+}
+
+void DeviceMapper::ensure_node(const std::string& name) {
+  if (!exists_at(AT_FDCWD, node(name))) make_node(name);
 }
 
 void DeviceMapper::message(const std::string& name, const std::string& text) {

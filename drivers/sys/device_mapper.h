@@ -56,6 +56,8 @@ class DeviceMapper {
   // False where the target answers that it knows nothing of that name (ENODATA).
   [[nodiscard]] static bool try_message(const std::string& name, const std::string& text);
 
+  // Whoever made an existing device may have been killed before its node was there.
+  static void ensure_node(const std::string& name);
   static std::string node(const std::string& name) { return "/dev/mapper/" + name; }
 };
 

@@ -131,7 +131,9 @@ TEST_F(ThinPools, OnLoopFilesGrowAndDoNotShrink) {
   const auto driver = open({{"dm.loopdatasize", "2G"}, {"dm.loopmetadatasize", "32M"}});
   EXPECT_EQ(own(*driver, a_), "a");
   EXPECT_EQ(sizes(), std::pair(1024 * kMiB, 16 * kMiB)) << "reading changes nothing";
+  driver->mount(a_, Access::read_only, place("in use"));
   driver->create(c_, a_);
+  unmount(place("in use"));
   EXPECT_EQ(sizes(), std::pair(2048 * kMiB, 32 * kMiB));
   EXPECT_EQ(status().total_data, 2048 * kMiB / 65536);
   EXPECT_EQ(own(*driver, c_), "a");
