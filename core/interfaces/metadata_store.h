@@ -54,6 +54,7 @@ class LayerMetadata {
   virtual std::optional<LayerRecord> find(const ChainId& chain) const = 0;  // corrupt if there but unreadable
   virtual std::unique_ptr<ByteSource> open_tar_split(
       const ChainId& chain) const = 0;  // JSON lines; not_found if absent
+  virtual std::unique_ptr<ByteSource> open_raw_tar_split(const ChainId& chain) const = 0;  // tar-split.json.gz as it is
   virtual std::unique_ptr<LayerTransaction> begin(const std::vector<LayerId>& driver_ids) = 0;
   virtual void remove(const ChainId& chain) = 0;  // renames to …-removing first; finish_removals ends it
 
@@ -81,6 +82,9 @@ class ImageMetadata {  // imagedb
   virtual ImageId put(const std::string& config) = 0;       // durable; same content again is fine
   virtual std::optional<ImageId> parent(const ImageId& id) const = 0;
   virtual void set_parent(const ImageId& id, const ImageId& parent) = 0;
+  // What engines keep beside an image (lastUpdated, builtLocally and the like), but for its parent: content by name.
+  virtual std::map<std::string, std::string> notes(const ImageId& id) const = 0;
+  virtual void put_note(const ImageId& id, const std::string& name, const std::string& content) = 0;
   virtual void remove(const ImageId& id) = 0;
 };
 
@@ -100,6 +104,9 @@ class Distribution {  // caches of the engine: absent or stale is harmless
   virtual void add(const DiffId& diff, const Digest& blob, const std::string& source_repository) = 0;
   virtual std::optional<DiffId> diff_of(const Digest& blob) const = 0;
   virtual std::vector<Digest> blobs_of(const DiffId& diff) const = 0;
+  // All that is known of a layer's blobs, in the engine's bytes; to be put into another store.
+  virtual std::optional<std::string> record(const DiffId& diff) const = 0;
+  virtual void put_record(const DiffId& diff, const std::string& record) = 0;
 };
 
 // containers/<id>: files by name. Names are validated; values are the engine's own JSON, bytes kept.

@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "core/archive/changes.h"
+#include "core/archive/compression.h"
 #include "core/layer/store_lock.h"
-#include "core/migrate/hash_layer.h"
+#include "core/migrate/graph/hash_layer.h"
 #include "core/util/error.h"
 #include "core/util/interrupt.h"
 #include "core/util/workers.h"
@@ -20,9 +21,9 @@ struct LayerPlacer::Made {
   std::string error;
 };
 
-LayerPlacer::LayerPlacer(const MigrationSource& source, const MigrationTarget& target, const MigrateOptions& options,
-                         MigrationState& state, LayerStore& layers, Progress& progress)
-    : source_(source), target_(target), options_(options), state_(state), layers_(layers), progress_(progress) {
+LayerPlacer::LayerPlacer(const Driver& source, const MigrationTarget& target, const MigrateOptions& options,
+                         LayerStore& layers, Progress& progress)
+    : source_(source), target_(target), options_(options), layers_(layers), progress_(progress) {
   for (const auto& record : target.metadata.layers().list()) target_ids_.emplace(record.chain, record.cache_id);
 }
 
@@ -39,7 +40,8 @@ void LayerPlacer::fill(DiffTarget& target, const Tree& tree, const Tree& parent,
 
 // Everything that needs no parent in the target. Runs in parallel.
 LayerPlacer::Made LayerPlacer::make(const LayerPlace& place) {
-  const LayerId id(place.owner);
+  const LayerId& id = place.record.cache_id;
+  const auto& parent_chain = place.record.parent;
   Made made;
   if (options_.in_place) {
     made.transaction = target_.metadata.layers().begin({});  // names no directory: they are the source's
@@ -48,14 +50,12 @@ LayerPlacer::Made LayerPlacer::make(const LayerPlace& place) {
     target_.driver.remove(id);  // left by a run that did not get to record it
     made.target = target_.driver.begin(id);
     std::optional<std::set<std::string>> names;
-    if (place.hashed.from_tar_split) names = tar_split_names(*source_.graph.open_tar_split(place.image->id));
-    const Tree parent = place.parent ? source_.driver.tree(source_ids_.at(*place.parent)) : Tree();
-    fill(*made.target, source_.driver.tree(LayerId(place.image->id)), parent, names ? &*names : nullptr, Links::hard);
+    if (place.tar_split && place.names_are_its_own) names = tar_split_names(*decompress(place.tar_split()));
+    const Tree parent = parent_chain ? source_.tree(source_ids_.at(*parent_chain)) : Tree();
+    fill(*made.target, source_.tree(id), parent, names ? &*names : nullptr, Links::hard);
   }
-  auto split = place.hashed.from_tar_split ? source_.graph.open_raw_tar_split(place.image->id)
-                                           : read_from(state_.open_tar_split(place.image->id));
-  copy(*split, made.transaction->tar_split());
-  made.transaction->prepare({place.chain, place.hashed.diff, place.parent, id, place.hashed.size});
+  if (place.tar_split) copy(*place.tar_split(), made.transaction->tar_split());
+  made.transaction->prepare(place.record);
   return made;
 }
 
@@ -64,8 +64,8 @@ void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::
   run_parallel(options_.jobs, batch.size(), [&](size_t turn) {
     const size_t i = batch.size() - 1 - turn;  // the uppermost layers have the largest trees to compare: they go first
     check_interrupt();
-    if (batch[i]->parent && failed.contains(*batch[i]->parent)) return;
-    const std::string label = "layer " + batch[i]->owner.substr(0, 12);
+    if (batch[i]->record.parent && failed.contains(*batch[i]->record.parent)) return;
+    const std::string label = "layer " + batch[i]->record.cache_id.str().substr(0, 12);
     progress_.state(label, options_.in_place ? "adopting" : "linking");
     try {
       made[i] = make(*batch[i]);
@@ -79,12 +79,12 @@ void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::
 
   std::vector<size_t> ready;
   for (size_t i = 0; i < batch.size(); ++i) {
-    const LayerPlace& place = *batch[i];
-    if (place.parent && failed.contains(*place.parent)) made[i].error = "its parent failed: " + failed[*place.parent];
+    const LayerRecord& record = batch[i]->record;
+    if (record.parent && failed.contains(*record.parent)) made[i].error = "its parent failed: " + failed[*record.parent];
     if (made[i].error.empty() && made[i].target) {
       try {
         std::optional<LayerId> parent;
-        if (place.parent && !target_.driver.layers_stand_alone()) parent = target_ids_.at(*place.parent);
+        if (record.parent && !target_.driver.layers_stand_alone()) parent = target_ids_.at(*record.parent);
         made[i].target->finish(parent, {});
       } catch (const Error& e) {
         if (e.code() == Errc::no_space) throw;
@@ -94,7 +94,7 @@ void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::
     if (made[i].error.empty())
       ready.push_back(i);
     else
-      failed[place.chain] = made[i].error;
+      failed[record.chain] = made[i].error;
   }
   layers_.sync();
   const FileLock lock = FileLock::wait(target_.metadata.lock_fd(), FileLock::Kind::exclusive);
@@ -109,8 +109,8 @@ std::map<ChainId, std::string> LayerPlacer::place(const std::vector<LayerPlace>&
   std::vector<const LayerPlace*> batch;
   std::vector<const LayerPlace*> todo;
   for (const auto& place : places) {
-    source_ids_.emplace(place.chain, LayerId(place.owner));
-    if (target_ids_.emplace(place.chain, LayerId(place.owner)).second) todo.push_back(&place);
+    source_ids_.emplace(place.record.chain, place.record.cache_id);
+    if (target_ids_.emplace(place.record.chain, place.record.cache_id).second) todo.push_back(&place);
   }
   for (size_t begin = 0; begin < todo.size(); begin += kBatch) {
     batch.assign(todo.begin() + static_cast<ptrdiff_t>(begin),
@@ -124,8 +124,7 @@ void LayerPlacer::copy_writable(const LayerId& id, const std::optional<LayerId>&
                                 const std::optional<LayerId>& parent) {
   target_.driver.remove(id);
   auto made = target_.driver.begin(id);
-  fill(*made, source_.driver.tree(id), source_parent ? source_.driver.tree(*source_parent) : Tree(), nullptr,
-       Links::none);
+  fill(*made, source_.tree(id), source_parent ? source_.tree(*source_parent) : Tree(), nullptr, Links::none);
   made->finish(target_.driver.layers_stand_alone() ? std::nullopt : parent, {});
 }
 

@@ -2,7 +2,9 @@
 // become visible together, parents first.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -10,24 +12,22 @@
 
 #include "core/layer/layer_store.h"
 #include "core/migrate/migrate.h"
-#include "core/migrate/state.h"
 
 namespace cairn {
 
-// A layer whose DiffID is known. `owner`: the id whose directory stands for the chain, itself unless an equal one came
-// before it in Docker's order.
+// A layer whose DiffID is known. Its directory has the same name on both sides.
 struct LayerPlace {
-  const LegacyImage* image;
-  HashedLayer hashed;
-  ChainId chain;
-  std::optional<ChainId> parent;
-  std::string owner;
+  LayerRecord record;
+  // The record of its tar, gzip included; none: what the source has of it is of no use.
+  std::function<std::unique_ptr<ByteSource>()> tar_split;
+  // Whoever made the layer made that record: what it names is the layer's own, even where it is as in the parent.
+  bool names_are_its_own = false;
 };
 
 class LayerPlacer {
  public:
-  LayerPlacer(const MigrationSource& source, const MigrationTarget& target, const MigrateOptions& options,
-              MigrationState& state, LayerStore& layers, Progress& progress);
+  LayerPlacer(const Driver& source, const MigrationTarget& target, const MigrateOptions& options, LayerStore& layers,
+              Progress& progress);
 
   // Puts all of `places` that the target does not have yet (parents before children, no two with one chain) into it.
   // Returns why one failed, by chain; what lies on a failed one fails too. Throws for interrupts and full disks.
@@ -46,13 +46,12 @@ class LayerPlacer {
   Made make(const LayerPlace& place);
   void fill(DiffTarget& target, const Tree& tree, const Tree& parent, const std::set<std::string>* names, Links links);
 
-  const MigrationSource& source_;
+  const Driver& source_;
   const MigrationTarget& target_;
   const MigrateOptions& options_;
-  MigrationState& state_;
   LayerStore& layers_;
   Progress& progress_;
-  std::map<ChainId, LayerId> source_ids_;  // whose tree in the source stands for the chain
+  std::map<ChainId, LayerId> source_ids_;  // whose tree in the source is the chain's
   std::map<ChainId, LayerId> target_ids_;  // its cache-id in the target, where it is or will be
   std::mutex mutex_;
   Copied copied_;  // guarded by mutex_

@@ -17,36 +17,37 @@ class NullSink : public ByteSink {
 };
 }  // namespace
 
-static std::string wrong_with(const MigrationSource& source, const MigrationTarget& target, const LayerPlace& place,
+static std::string wrong_with(const Driver& source, const MigrationTarget& target, const LayerPlace& place,
                               LayerStore& layers) {
   NullSink nowhere;
-  layers.write_tar(place.chain, nowhere);
-  const auto record = target.metadata.layers().find(place.chain);
-  const auto changes = changes_between(target.driver.tree(record->cache_id), source.driver.tree(LayerId(place.owner)),
-                                       {.rule = Compare::exact, .compare_content = false});
+  if (place.tar_split) layers.write_tar(place.record.chain, nowhere);
+  const auto record = target.metadata.layers().find(place.record.chain);
+  const auto changes =
+      changes_between(target.driver.tree(record->cache_id), source.tree(place.record.cache_id),
+                      {.rule = Compare::exact, .compare_content = place.tar_split == nullptr});
   if (changes.empty()) return "";
   return "'" + printable(changes[0].path) + "' differs from the source (" + std::to_string(changes.size()) + " in all)";
 }
 
-void verify_migration(const MigrationSource& source, const MigrationTarget& target,
-                      const std::vector<LayerPlace>& places, LayerStore& layers, unsigned jobs, MigrationReport& report,
-                      Progress& progress) {
+void verify_migration(const Driver& source, const MigrationTarget& target, const std::vector<LayerPlace>& places,
+                      LayerStore& layers, unsigned jobs, MigrationReport& report, Progress& progress) {
   std::mutex mutex;
   run_parallel(jobs, places.size(), [&](size_t i) {
-    const std::string label = "layer " + places[i].owner.substr(0, 12);
+    const LayerRecord& record = places[i].record;
+    const std::string label = "layer " + record.cache_id.str().substr(0, 12);
     progress.state(label, "verifying");
     std::string wrong;
     try {
-      if (target.metadata.layers().find(places[i].chain)) wrong = wrong_with(source, target, places[i], layers);
+      if (target.metadata.layers().find(record.chain)) wrong = wrong_with(source, target, places[i], layers);
     } catch (const Error& e) {
       if (e.code() == Errc::interrupted) throw;
       wrong = e.what();
     }
     progress.state(label, wrong.empty() ? "verified" : "failed");
-    progress.advance(static_cast<uint64_t>(places[i].hashed.size));
+    progress.advance(static_cast<uint64_t>(record.size));
     progress.item_done();
     const std::lock_guard lock(mutex);
-    if (!wrong.empty()) report.damage.push_back({"verify-failed", places[i].chain.str(), wrong});
+    if (!wrong.empty()) report.damage.push_back({"verify-failed", record.chain.str(), wrong});
   });
 }
 

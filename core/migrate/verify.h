@@ -9,9 +9,8 @@
 namespace cairn {
 
 // Appends what is wrong to report.damage ("verify-failed").
-void verify_migration(const MigrationSource& source, const MigrationTarget& target,
-                      const std::vector<LayerPlace>& places, LayerStore& layers, unsigned jobs, MigrationReport& report,
-                      Progress& progress);
+void verify_migration(const Driver& source, const MigrationTarget& target, const std::vector<LayerPlace>& places,
+                      LayerStore& layers, unsigned jobs, MigrationReport& report, Progress& progress);
 
 // rootfs.diff_ids of an image configuration.
 std::vector<DiffId> diff_ids_of(const std::string& config);

@@ -49,12 +49,17 @@ std::string DistributionCache::diff_file(const DiffId& diff) const {
   return place_.image("distribution/v2metadata-by-diffid/sha256/" + diff.hex());
 }
 
-void DistributionCache::add(const DiffId& diff, const Digest& blob, const std::string& source_repository) {
+void DistributionCache::make_folders() {
   const int root = place_.root_fd();
   for (const char* folder : {"distribution/diffid-by-digest", "distribution/v2metadata-by-diffid"}) {
     ensure_dir_at(root, place_.image(folder), 0755);
     ensure_dir_at(root, place_.image(std::string(folder) + "/sha256"), 0755);
   }
+}
+
+void DistributionCache::add(const DiffId& diff, const Digest& blob, const std::string& source_repository) {
+  make_folders();
+  const int root = place_.root_fd();
   auto entries = read_entries(root, diff_file(diff));
   const BlobEntry added{blob.str(), source_repository, ""};
   std::erase(entries, added);
@@ -77,6 +82,18 @@ std::vector<Digest> DistributionCache::blobs_of(const DiffId& diff) const {
   for (const auto& entry : read_entries(*root, diff_file(diff)))
     if (const auto blob = Digest::parse(entry.digest)) out.push_back(*blob);
   return out;
+}
+
+std::optional<std::string> DistributionCache::record(const DiffId& diff) const {
+  const auto root = place_.try_root_fd();
+  return root ? try_read_regular_at(*root, diff_file(diff)) : std::nullopt;
+}
+
+void DistributionCache::put_record(const DiffId& diff, const std::string& record) {
+  make_folders();
+  const int root = place_.root_fd();
+  replace_file_at(root, diff_file(diff), record, 0644, Durable::no);
+  for (const auto& blob : blobs_of(diff)) replace_file_at(root, blob_file(blob), diff.str(), 0644, Durable::no);
 }
 
 }  // namespace cairn

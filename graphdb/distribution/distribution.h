@@ -13,8 +13,11 @@ class DistributionCache : public Distribution {
   void add(const DiffId& diff, const Digest& blob, const std::string& source_repository) override;
   std::optional<DiffId> diff_of(const Digest& blob) const override;
   std::vector<Digest> blobs_of(const DiffId& diff) const override;  // newest last
+  std::optional<std::string> record(const DiffId& diff) const override;
+  void put_record(const DiffId& diff, const std::string& record) override;
 
  private:
+  void make_folders();
   std::string blob_file(const Digest& blob) const;
   std::string diff_file(const DiffId& diff) const;
   Place& place_;

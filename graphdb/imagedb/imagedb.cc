@@ -9,6 +9,8 @@
 
 namespace cairn {
 
+static constexpr const char* kParent = "parent";
+
 std::vector<ImageId> ImageDb::list() const {
   std::vector<ImageId> out;
   const auto dir = place_.try_dir(place_.image("imagedb/content/sha256"));
@@ -49,10 +51,34 @@ void ImageDb::set_parent(const ImageId& id, const ImageId& parent) {
   while_doing([&] { return "naming a parent of image '" + id.str() + "'"; },
               [&] {
                 config(id);
-                const int root = place_.root_fd();
-                if (ensure_dir_at(root, metadata(id.hex()), 0700))
-                  fsync_fd(place_.dir(metadata("")).get(), "imagedb/metadata/sha256");
-                replace_file_at(root, metadata(id.hex()) + "/parent", parent.str(), 0600);
+                put_beside(id, kParent, parent.str());
+              });
+}
+
+void ImageDb::put_beside(const ImageId& id, const std::string& name, const std::string& content) {
+  const int root = place_.root_fd();
+  if (ensure_dir_at(root, metadata(id.hex()), 0700))
+    fsync_fd(place_.dir(metadata("")).get(), "imagedb/metadata/sha256");
+  replace_file_at(root, metadata(id.hex()) + "/" + name, content, 0600);
+}
+
+std::map<std::string, std::string> ImageDb::notes(const ImageId& id) const {
+  std::map<std::string, std::string> out;
+  const auto dir = place_.try_dir(metadata(id.hex()));
+  if (!dir) return out;
+  for (const auto& name : list_dir(dir->get())) {
+    const auto st = stat_at(dir->get(), name);
+    if (name != kParent && valid_name(name) && st && S_ISREG(st->st_mode))
+      out.emplace(name, read_regular_at(dir->get(), name, 4096));
+  }
+  return out;
+}
+
+void ImageDb::put_note(const ImageId& id, const std::string& name, const std::string& content) {
+  while_doing([&] { return "noting '" + printable(name) + "' of image '" + id.str() + "'"; },
+              [&] {
+                if (!valid_name(name) || name == kParent) throw Error(Errc::invalid, "no engine has such a note");
+                put_beside(id, name, content);
               });
 }
 

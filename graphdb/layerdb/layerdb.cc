@@ -102,12 +102,17 @@ std::optional<LayerRecord> LayerDb::find(const ChainId& chain) const {
   return sha256 ? read_layer(sha256->get(), chain) : std::nullopt;
 }
 
-std::unique_ptr<ByteSource> LayerDb::open_tar_split(const ChainId& chain) const {
-  return while_doing([&] { return "reading the tar-split record of layer '" + chain.str() + "'"; },
+std::unique_ptr<ByteSource> LayerDb::open_raw_tar_split(const ChainId& chain) const {
+  return while_doing([&] { return "opening the tar-split record of layer '" + chain.str() + "'"; },
                      [&] {
                        const Fd dir = place_.dir(place_.image("layerdb/sha256/" + chain.hex()));
-                       return decompress(read_from(open_regular_at(dir.get(), "tar-split.json.gz")));
+                       return read_from(open_regular_at(dir.get(), "tar-split.json.gz"));
                      });
+}
+
+std::unique_ptr<ByteSource> LayerDb::open_tar_split(const ChainId& chain) const {
+  return while_doing([&] { return "reading the tar-split record of layer '" + chain.str() + "'"; },
+                     [&] { return decompress(open_raw_tar_split(chain)); });
 }
 
 std::unique_ptr<LayerTransaction> LayerDb::begin(const std::vector<LayerId>& driver_ids) {

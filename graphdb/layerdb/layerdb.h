@@ -13,6 +13,7 @@ class LayerDb : public LayerMetadata {
   std::vector<LayerRecord> list(std::vector<Damage>* damage) const override;
   std::optional<LayerRecord> find(const ChainId& chain) const override;
   std::unique_ptr<ByteSource> open_tar_split(const ChainId& chain) const override;
+  std::unique_ptr<ByteSource> open_raw_tar_split(const ChainId& chain) const override;
   std::unique_ptr<LayerTransaction> begin(const std::vector<LayerId>& driver_ids) override;
   void remove(const ChainId& chain) override;
 

@@ -6,11 +6,11 @@
 #include "core/image/v1_config.h"
 #include "core/layer/layer_store.h"
 #include "core/layer/store_lock.h"
-#include "core/migrate/containers.h"
-#include "core/migrate/hash_layer.h"
+#include "core/migrate/graph/containers.h"
+#include "core/migrate/graph/hash_layer.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/place_layers.h"
-#include "core/migrate/selection.h"
+#include "core/migrate/graph/selection.h"
 #include "core/migrate/state.h"
 #include "core/migrate/verify.h"
 #include "core/util/error.h"
@@ -60,7 +60,7 @@ class Run {
     state_.create();
     target_.metadata.prepare();
     layers_.recover();
-    LayerPlacer placer(source_, target_, options_, state_, layers_, progress_);
+    LayerPlacer placer(source_.driver, target_, options_, layers_, progress_);
     hashed_.resize(selection_.images.size());
     recall();
     hash();
@@ -69,7 +69,7 @@ class Run {
     store_images();
     store_containers(placer);
     store_references();
-    if (options_.verify) verify_migration(source_, target_, places_, layers_, options_.jobs, report_, progress_);
+    if (options_.verify) verify_migration(source_.driver, target_, places_, layers_, options_.jobs, report_, progress_);
     write_mapping(root_.get(), mapping_);
     mark_tags_done();
     state_.remove();
@@ -163,8 +163,15 @@ class Run {
       }
       owner_.emplace(chain, image.id);
       layer.cache_id = image.id;
-      places_.push_back({&image, *hashed_[i], chain, parent, image.id});
+      places_.push_back(place_of(image, *hashed_[i], {chain, hashed_[i]->diff, parent, LayerId(image.id), hashed_[i]->size}));
     }
+  }
+
+  LayerPlace place_of(const LegacyImage& image, const HashedLayer& hashed, LayerRecord record) {
+    const auto open = [this, id = image.id, recorded = hashed.from_tar_split] {
+      return recorded ? source_.graph.open_raw_tar_split(id) : read_from(state_.open_tar_split(id));
+    };
+    return {std::move(record), open, hashed.from_tar_split};
   }
 
   void describe(MigratedLayer& layer, const HashedLayer& hashed, const ChainId& chain) {

@@ -1,4 +1,4 @@
-#include "core/migrate/selection.h"
+#include "core/migrate/graph/selection.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "core/migrate/hash_layer.h"
+#include "core/migrate/graph/hash_layer.h"
 
 #include "core/archive/changes.h"
 #include "core/archive/compression.h"

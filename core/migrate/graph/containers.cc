@@ -1,4 +1,4 @@
-#include "core/migrate/containers.h"
+#include "core/migrate/graph/containers.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

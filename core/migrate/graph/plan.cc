@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "core/migrate/containers.h"
+#include "core/migrate/graph/containers.h"
 #include "core/migrate/migrate.h"
-#include "core/migrate/selection.h"
+#include "core/migrate/graph/selection.h"
 #include "core/migrate/state.h"
 #include "core/util/error.h"
 
