@@ -1,5 +1,6 @@
-// Carries a root of Docker 0.7 to 1.9 to the content-addressed layout: plan first, then run. The source is only read,
-// unless it is the target too (in place): then files are added beside the old ones and none is changed or removed.
+// Carries a root of Docker 0.7 to 28 to the content-addressed layout with any driver: plan first, then run. The source
+// is only read, unless it is the target too (in place): then files are added beside the old ones and none is changed or
+// removed.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +17,15 @@
 
 namespace cairn {
 
-struct MigrationSource {
+struct MigrationSource {  // of Docker 0.7 to 1.9
   std::filesystem::path root;
   const LegacyGraph& graph;
+  const Driver& driver;
+};
+
+struct ContentSource {  // of Docker 1.10 and later
+  std::filesystem::path root;
+  MetadataStore& metadata;  // only read
   const Driver& driver;
 };
 
@@ -30,7 +37,10 @@ struct MigrationTarget {
 };
 
 struct MigrateOptions {
-  bool in_place = false;              // target driver == source driver, no layer is written
+  bool in_place = false;  // target driver == source driver, no layer is written
+  // The target is made below the source's root, to be switched to: what belongs to no driver stays where it is.
+  bool beside = false;
+  bool stays_in_root() const { return in_place || beside; }
   bool containers = true;             // and their volumes
   bool verify = false;                // read every layer back from the target and compare
   std::vector<std::string> images{};  // v1 ids chosen by the user (ancestors come along); empty: all
@@ -56,11 +66,18 @@ struct MigratedContainer {
   std::string error;            // which engines allowed and Docker's own migration left behind too
 };
 
+// Something that belongs to no driver. kind: volume, state (an engine's), volumes (their database), other.
+struct MigratedState {
+  std::string kind, name;
+  std::string status;  // planned, migrated, exists, failed; left: not carried, `error` says why
+  std::string error;
+};
+
 struct MigrationPlan {
   std::vector<MigratedImage> images;  // in Docker's order: sorted, parents first
   std::vector<MigratedLayer> layers;
   std::vector<MigratedContainer> containers;
-  std::vector<std::string> volumes;
+  std::vector<MigratedState> state;
   std::vector<Damage> damage;  // what the source has that is not whole
   uint64_t bytes_to_hash = 0, bytes_to_copy = 0, bytes_free = 0;
   size_t layers_of_unknown_size = 0;  // to be hashed, but not in bytes_to_hash
@@ -72,6 +89,7 @@ struct MigrationReport {
   std::vector<MigratedImage> images;
   std::vector<MigratedLayer> layers;
   std::vector<MigratedContainer> containers;
+  std::vector<MigratedState> state;
   std::vector<Damage> damage;  // the plan's, and what was found on the way
   uint64_t bytes_hashed = 0, bytes_copied = 0, files_linked = 0;
   double seconds = 0;
@@ -82,10 +100,13 @@ struct MigrationReport {
 // of this source, Errc::io if it has too little space.
 MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarget& target,
                              const MigrateOptions& options);
+MigrationPlan plan_migration(const ContentSource& source, const MigrationTarget& target, const MigrateOptions& options);
 
 // Does what is missing; may be killed at any moment and called again. What fails is reported and stops only what
 // depends on it. Throws for what stops everything (interrupt, full disk, target not writable).
 MigrationReport run_migration(const MigrationPlan& plan, const MigrationSource& source, const MigrationTarget& target,
+                              const MigrateOptions& options, Progress& progress);
+MigrationReport run_migration(const MigrationPlan& plan, const ContentSource& source, const MigrationTarget& target,
                               const MigrateOptions& options, Progress& progress);
 
 // In place, after a complete and verified migration: removes graph/, repositories-DRV, linkgraph.db, the containers'

@@ -8,48 +8,12 @@
 #include "core/image/v1_config.h"
 #include "core/json/go_json.h"
 #include "core/layer/store_lock.h"
+#include "core/migrate/root_state.h"
 #include "core/util/error.h"
 
 namespace cairn {
 
 namespace {
-
-// A directory that is filled like a layer and simply is one: nothing lies below it that could need hiding.
-class PlainTarget : public DiffTarget {
- public:
-  explicit PlainTarget(Fd root) : root_(std::move(root)) {}
-  int root_fd() const override { return root_.get(); }
-  void hide(int, const std::string&) override {}
-  void make_opaque(int) override {}
-  void finish(const std::optional<LayerId>&, const std::vector<std::string>&) override {}
-
- private:
-  Fd root_;
-};
-
-// A copy of the directory `from` as `name` below `to_fd`: complete or absent.
-uint64_t copy_directory(Fd from, int to_fd, const std::string& name, const std::string& below) {
-  const std::string temporary = ".cairn-tmp-" + name;
-  remove_tree_at(to_fd, temporary);
-  mkdir_at(to_fd, temporary, 0755);
-  ensure_dirs_at(to_fd, temporary + below, 0755);
-  PlainTarget target(open_dir_at(to_fd, temporary + below));
-  const Tree tree({Branch{std::make_shared<const Fd>(std::move(from)), WhiteoutStyle::none}});
-  const Copied copied = apply_tree(tree, changes_between(tree, Tree()), target, Links::none);
-  const TreeNode root = tree.root();
-  if (::fchown(target.root_fd(), root.st().st_uid, root.st().st_gid) != 0 ||
-      ::fchmod(target.root_fd(), root.st().st_mode & 07777) != 0)
-    throw_errno("setting the owner of '" + printable(name) + "'");
-  sync_file_system(to_fd);
-  if (::renameat(to_fd, temporary.c_str(), to_fd, name.c_str()) != 0)
-    throw_errno("publishing '" + printable(name) + "'");
-  fsync_fd(to_fd, "the directory of '" + name + "'");
-  return copied.bytes_copied;
-}
-
-bool is_volume_name(const std::string& name) {
-  return LayerId::valid(name) && name != "metadata.db" && name != "_tmp" && name != "backingFsBlockDev";
-}
 
 // Files that migration writes itself, and mount points of another time.
 bool comes_along(const std::string& name) {
@@ -81,38 +45,8 @@ void copy_files(const std::string& id, const MigrationSource& source, const Migr
 
 }  // namespace
 
-std::vector<std::string> legacy_volumes(const MigrationSource& source) {
-  const Fd root = open_dir(source.root.string());
-  const auto volumes = try_open_at(root.get(), "volumes", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  std::vector<std::string> out;
-  if (!volumes) return out;
-  for (const auto& name : list_dir(volumes->get())) {
-    if (!is_volume_name(name)) continue;
-    const auto own = stat_at(volumes->get(), name + "/_data");
-    const auto old = stat_at(root.get(), "vfs/dir/" + name);
-    if ((own && S_ISDIR(own->st_mode)) || (old && S_ISDIR(old->st_mode))) out.push_back(name);
-  }
-  return out;
-}
-
-uint64_t migrate_volume(const std::string& name, const MigrationSource& source, const MigrationTarget& target) {
-  return while_doing([&] { return "copying volume '" + printable(name) + "'"; },
-                     [&]() -> uint64_t {
-                       const Fd from_root = open_dir(source.root.string()), to_root = open_dir(target.root.string());
-                       ensure_dir_at(to_root.get(), "volumes", 0701);
-                       const Fd to = open_dir_at(to_root.get(), "volumes");
-                       if (exists_at(to.get(), name)) return 0;
-                       const Fd volumes = open_dir_at(from_root.get(), "volumes");
-                       const auto data = stat_at(volumes.get(), name + "/_data");
-                       if (data && S_ISDIR(data->st_mode))
-                         return copy_directory(open_dir_at(volumes.get(), name), to.get(), name, "");
-                       const Fd vfs = open_dir_at(open_dir_at(from_root.get(), "vfs").get(), "dir");  // before 1.7
-                       return copy_directory(open_dir_at(vfs.get(), name), to.get(), name, "/_data");
-                     });
-}
-
 std::optional<std::string> mount_points_from_volumes(const std::string& config_json,
-                                                     const std::set<std::string>& volumes, bool in_place) {
+                                                     const std::set<std::string>& volumes, bool volumes_stay) {
   using go_json::Kind, go_json::Member, go_json::RawObject, go_json::encode, go_json::find_field, go_json::kind_of,
       go_json::members, go_json::object, go_json::quote, go_json::unquote;
   const auto fields = members(config_json);
@@ -133,7 +67,7 @@ std::optional<std::string> mount_points_from_volumes(const std::string& config_j
     }
     const bool volume = volumes.contains(name) &&
                         (path.find("/vfs/dir/") != std::string::npos || path.find("/volumes/") != std::string::npos);
-    if (volume && !in_place) {
+    if (volume && !volumes_stay) {
       const size_t place = std::min(path.rfind("/vfs/dir/"), path.rfind("/volumes/"));
       path = path.substr(0, place) + "/volumes/" + name + "/_data";
     }
@@ -142,8 +76,8 @@ std::optional<std::string> mount_points_from_volumes(const std::string& config_j
                     {"Source", quote(path)},
                     {"Relabel", "\"\""},
                     {"RW", mode == rw.end() || mode->second == "true" ? "true" : "false"}};
-    point["Name"] = volume && !in_place ? quote(name) : "\"\"";
-    point["Driver"] = volume && !in_place ? "\"local\"" : "\"\"";
+    point["Name"] = volume && !volumes_stay ? quote(name) : "\"\"";
+    point["Driver"] = volume && !volumes_stay ? "\"local\"" : "\"\"";
     out[destination] = encode(point);
   }
   return out.empty() ? std::nullopt : std::optional(encode(out));
@@ -179,8 +113,7 @@ static std::string new_config(const LegacyContainer& container, const ImagePlace
   const std::string driver(target.driver.name());
   std::string out = container_v2_from_v1(container.config, image.id,
                                          driver == container.driver ? std::nullopt : std::optional(driver));
-  const auto names = legacy_volumes(source);
-  const auto points = mount_points_from_volumes(out, std::set(names.begin(), names.end()), options.in_place);
+  const auto points = mount_points_from_volumes(out, volumes_of(source.root), options.stays_in_root());
   if (points) {
     auto fields = go_json::object(out);
     fields["MountPoints"] = *points;

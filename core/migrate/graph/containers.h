@@ -22,15 +22,10 @@ bool migrate_container(const LegacyContainer& container, const ImagePlace& image
                        const MigrationTarget& target, const MigrateOptions& options, LayerPlacer& placer,
                        LayerStore& layers);
 
-// Names below volumes/ that hold data (in volumes/NAME/_data, or vfs/dir/NAME before 1.7), sorted; bind mounts are not.
-std::vector<std::string> legacy_volumes(const MigrationSource& source);
-// Copies one; complete or absent. Returns the bytes copied; 0 if it is there already.
-uint64_t migrate_volume(const std::string& name, const MigrationSource& source, const MigrationTarget& target);
-
 // config.v2.json's MountPoints for a container that has only Volumes and VolumesRW (before 1.8), as compact JSON;
 // nullopt if there is nothing to say. `volumes`: the names that exist as volumes; other paths stay bind mounts.
 std::optional<std::string> mount_points_from_volumes(const std::string& config_json,
-                                                     const std::set<std::string>& volumes, bool in_place);
+                                                     const std::set<std::string>& volumes, bool volumes_stay);
 
 // hostconfig.json with what engines from 26 on insist on (NetworkMode, LogConfig) where it is missing, and Links where
 // the names database had them. Unchanged bytes where nothing is missing.

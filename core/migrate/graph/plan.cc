@@ -5,6 +5,7 @@
 
 #include "core/migrate/graph/containers.h"
 #include "core/migrate/migrate.h"
+#include "core/migrate/root_state.h"
 #include "core/migrate/graph/selection.h"
 #include "core/migrate/state.h"
 #include "core/util/error.h"
@@ -114,7 +115,7 @@ MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarge
                                      : "planned",
          imageless ? "its image " + container->image + " was removed while it used it" : container->error});
   }
-  if (options.containers && !options.in_place) plan.volumes = legacy_volumes(source);
+  if (options.containers && !options.stays_in_root()) plan.state = find_root_state(source.root);
   plan_space(source, target, options, selection, root, plan);
   return plan;
 }

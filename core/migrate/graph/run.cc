@@ -10,6 +10,7 @@
 #include "core/migrate/graph/hash_layer.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/place_layers.h"
+#include "core/migrate/root_state.h"
 #include "core/migrate/graph/selection.h"
 #include "core/migrate/state.h"
 #include "core/migrate/verify.h"
@@ -45,7 +46,7 @@ class Run {
     report_.layers = plan.layers;
     report_.containers = plan.containers;
     report_.damage = plan.damage;
-    volumes_ = plan.volumes;
+    report_.state = plan.state;
     const unsigned passes = options.verify ? 2 : 1;
     progress.total(plan.bytes_to_hash * passes, plan.images.size() * (1 + passes));
   }
@@ -221,11 +222,7 @@ class Run {
   }
 
   void store_containers(LayerPlacer& placer) {
-    for (const auto& name : volumes_) {
-      progress_.state("volume " + name.substr(0, 12), "copying");
-      report_.bytes_copied += migrate_volume(name, source_, target_);
-      progress_.state("volume " + name.substr(0, 12), "copied");
-    }
+    report_.bytes_copied += carry_root_state(report_.state, source_.root, target_.root, progress_);
     for (size_t i = 0; i < selection_.containers.size(); ++i) {
       check_interrupt();
       MigratedContainer& item = report_.containers[i];
@@ -292,7 +289,6 @@ class Run {
   MigrationState state_;
   LayerStore layers_;
   MigrationReport report_;
-  std::vector<std::string> volumes_;
   std::map<std::string, ImageId> mapping_;
   std::map<std::string, size_t> index_;  // v1 id -> position in all the lists here
   std::vector<std::optional<HashedLayer>> hashed_;

@@ -1,0 +1,26 @@
+// What lies in a data root beside images and containers and belongs to no storage driver: volumes, networks, plugins,
+// swarm, trust; and what is named as left behind, since it means nothing to another driver or is made anew.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/interfaces/progress.h"
+#include "core/migrate/migrate.h"
+
+namespace cairn {
+
+// Everything in the source's root that is neither a driver's nor a graph's, volumes one by one. Only reads.
+std::vector<MigratedState> find_root_state(const std::filesystem::path& source);
+
+// Carries those that are planned; each is complete or absent, and one that fails stops no other. Throws for interrupts
+// and full disks. Returns the bytes copied.
+uint64_t carry_root_state(std::vector<MigratedState>& state, const std::filesystem::path& source,
+                          const std::filesystem::path& target, Progress& progress);
+
+// Names below volumes/ that hold data (in volumes/NAME/_data, or vfs/dir/NAME before 1.7), sorted; bind mounts are not.
+std::set<std::string> volumes_of(const std::filesystem::path& root);
+
+}  // namespace cairn
