@@ -20,15 +20,25 @@ static Json parse(const std::string& text, const std::string& what) {
   return out;
 }
 
-static std::string identity_of(const LegacyGraph& graph, const std::string& path) {
+SourceIdentity identity_of(const MigrationSource& source) {
   std::string ids;
-  for (const auto& image : graph.images()) ids += image.id + "\n";
-  const Json out = {{"driver", graph.driver()}, {"path", path}, {"ids", Digest::of(ids).str()}};
+  for (const auto& image : source.graph.images()) ids += image.id + "\n";
+  return {source.graph.driver(), source.root.string(), Digest::of(ids)};
+}
+
+SourceIdentity identity_of(const ContentSource& source) {
+  std::string ids;
+  for (const auto& id : source.metadata.images().list()) ids += id.str() + "\n";
+  return {std::string(source.driver.name()), source.root.string(), Digest::of(ids)};
+}
+
+static std::string text_of(const SourceIdentity& source) {
+  const Json out = {{"driver", source.driver}, {"path", source.path}, {"ids", source.ids.str()}};
   return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-MigrationState::MigrationState(int root_fd, const LegacyGraph& graph, std::string source_path)
-    : root_(dup_fd(root_fd)), identity_(identity_of(graph, source_path)) {
+MigrationState::MigrationState(int root_fd, const SourceIdentity& source)
+    : root_(dup_fd(root_fd)), identity_(text_of(source)) {
   const auto there = try_read_file_at(root_.get(), std::string(kDir) + "/source.json");
   if (!there) return;
   const Json theirs = Json::parse(*there, nullptr, false), ours = parse(identity_, "source.json");

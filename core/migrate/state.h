@@ -8,7 +8,7 @@
 #include <string>
 
 #include "core/digest/digest.h"
-#include "core/interfaces/legacy_graph.h"
+#include "core/migrate/migrate.h"
 #include "core/util/fd.h"
 
 namespace cairn {
@@ -20,10 +20,17 @@ struct HashedLayer {
   std::string warning;          // why the source's tar-split data could not be used
 };
 
+struct SourceIdentity {
+  std::string driver, path;
+  Digest ids;  // of all its image ids
+};
+SourceIdentity identity_of(const MigrationSource& source);
+SourceIdentity identity_of(const ContentSource& source);
+
 class MigrationState {
  public:
   // Throws already_exists if the directory at `root_fd` holds the state of another source. Creates nothing.
-  MigrationState(int root_fd, const LegacyGraph& graph, std::string source_path);
+  MigrationState(int root_fd, const SourceIdentity& source);
   void create();
 
   std::optional<HashedLayer> load(const std::string& id) const;
@@ -38,7 +45,7 @@ class MigrationState {
  private:
   Fd dir() const;
   Fd root_;
-  std::string identity_;  // JSON text: driver, path and ids of the source
+  std::string identity_;  // JSON text
 };
 
 // Mapping of v1 ids to image IDs, in the file and form of Docker's own migration (ROOT/.migration-v1-images.json).

@@ -1,10 +1,8 @@
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-
 #include <algorithm>
 
 #include "core/migrate/graph/containers.h"
 #include "core/migrate/migrate.h"
+#include "core/migrate/plan_target.h"
 #include "core/migrate/root_state.h"
 #include "core/migrate/graph/selection.h"
 #include "core/migrate/state.h"
@@ -19,14 +17,9 @@ static bool known_to_source(const LegacyGraph& graph, const std::map<std::string
 
 // Empty, or a migration of this source.
 static void check_target(const MigrationSource& source, const MigrationTarget& target, const Fd& root) {
-  const MigrationState state(root.get(), source.graph, source.root.string());  // refuses another source's
-  if (exists_at(root.get(), ".cairn-migration")) return;
-  const auto names = list_dir(root.get());
-  if (names.empty() || (names.size() == 1 && names[0] == "lost+found")) return;
-  if (known_to_source(source.graph, read_mapping(root.get()))) return;
-  throw Error(Errc::already_exists, "opening the target '" + target.root.string() +
-                                        "': it is neither empty nor an earlier migration of '" + source.root.string() +
-                                        "'; choose another directory");
+  const MigrationState state(root.get(), identity_of(source));  // refuses another source's
+  if (is_fresh(root.get()) || known_to_source(source.graph, read_mapping(root.get()))) return;
+  refuse_target(target.root, source.root);
 }
 
 static void plan_images(const MigrationTarget& target, const Selection& selection,
@@ -67,36 +60,11 @@ static uint64_t bytes_unshared(const MigrationTarget& target, const Selection& s
   return total;
 }
 
-static void plan_space(const MigrationSource& source, const MigrationTarget& target, const MigrateOptions& options,
-                       const Selection& selection, const Fd& root, MigrationPlan& plan) {
-  struct stat a, b;
-  struct statvfs space;
-  if (::fstat(source.driver.home_fd(), &a) != 0 || ::fstat(root.get(), &b) != 0 || ::fstatvfs(root.get(), &space) != 0)
-    throw_errno("reading the free space of '" + target.root.string() + "'");
-  plan.linked = a.st_dev == b.st_dev;
-  plan.bytes_free = static_cast<uint64_t>(space.f_bavail) * space.f_frsize;
-  if (!options.in_place && !plan.linked) plan.bytes_to_copy = bytes_unshared(target, selection);
-  if (options.in_place) plan.linked = true;
-  plan.seconds =
-      static_cast<double>(plan.bytes_to_hash) / (2e8 * options.jobs) + static_cast<double>(plan.bytes_to_copy) / 5e8;
-  if (plan.bytes_to_copy > plan.bytes_free)
-    throw Error(Errc::no_space, "planning the migration to '" + target.root.string() + "': it needs " +
-                                    std::to_string(plan.bytes_to_copy) + " bytes and the file system has " +
-                                    std::to_string(plan.bytes_free) +
-                                    " free; choose a larger one, or the source's own");
-}
-
-// The target, or what is there of the way to it.
-static Fd nearest_directory(const std::filesystem::path& path) {
-  for (std::filesystem::path at = std::filesystem::absolute(path);; at = at.parent_path())
-    if (auto fd = try_open_at(AT_FDCWD, at.string(), O_RDONLY | O_DIRECTORY)) return std::move(*fd);
-}
-
 MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarget& target,
                              const MigrateOptions& options) {
   const bool there = exists_at(AT_FDCWD, target.root.string());
-  const Fd root = there ? open_dir(target.root.string()) : nearest_directory(target.root);
-  if (!options.in_place && there) check_target(source, target, root);
+  const Fd root = nearest_directory(target.root);
+  if (!options.in_place && there && !options.beside) check_target(source, target, root);
   const Selection selection = select(source.graph, options);
   MigrationPlan plan;
   for (const auto& damage : source.graph.damage())
@@ -116,7 +84,7 @@ MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarge
          imageless ? "its image " + container->image + " was removed while it used it" : container->error});
   }
   if (options.containers && !options.stays_in_root()) plan.state = find_root_state(source.root);
-  plan_space(source, target, options, selection, root, plan);
+  plan_space(source.driver, target, options, bytes_unshared(target, selection), plan);
   return plan;
 }
 

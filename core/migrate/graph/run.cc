@@ -40,7 +40,7 @@ class Run {
         progress_(progress),
         selection_(select(source.graph, options)),
         root_(open_dir(target.root.string())),
-        state_(root_.get(), source.graph, source.root.string()),
+        state_(root_.get(), identity_of(source)),
         layers_(target.driver, target.metadata, options.jobs, progress, target.guard) {
     report_.images = plan.images;
     report_.layers = plan.layers;

@@ -1,0 +1,70 @@
+#include "core/migrate/content/containers.h"
+
+#include <fcntl.h>
+
+#include "core/json/go_json.h"
+#include "core/layer/store_lock.h"
+#include "core/migrate/copy_directory.h"
+#include "core/util/error.h"
+#include "core/util/replace_file.h"
+
+namespace cairn {
+
+std::string with_driver(const std::string& config, const std::string& driver) {
+  const auto members = go_json::members(config);
+  const auto* field = go_json::find_field(members, "Driver");
+  if (field == nullptr) {
+    auto fields = go_json::object(config);
+    fields["Driver"] = go_json::quote(driver);
+    return go_json::encode(fields);
+  }
+  const auto at = static_cast<size_t>(field->raw.data() - config.data());
+  return config.substr(0, at) + go_json::quote(driver) + config.substr(at + field->raw.size());
+}
+
+// containers/ID: logs, checkpoints, hosts and the like as they are.
+static uint64_t copy_files(const std::string& id, const ContentSource& source, const MigrationTarget& target) {
+  const std::string config = with_driver(source.metadata.containers().config(id), std::string(target.driver.name()));
+  const Fd from = open_dir_at(open_dir((source.root / "containers").string()).get(), id);
+  const Fd target_root = open_dir(target.root.string());
+  ensure_dir_at(target_root.get(), "containers", 0710);
+  const Fd to = open_dir_at(target_root.get(), "containers");
+  const auto lock = FileLock::wait(to.get(), FileLock::Kind::exclusive);  // else another writer sweeps the half copy
+  remove_tree_at(to.get(), id);
+  return copy_directory(dup_fd(from.get()), to.get(), id, "", [&](int dir) {
+    const auto st = stat_at(dir, "config.v2.json");
+    replace_file_at(dir, "config.v2.json", config, st ? st->st_mode & 07777 : 0600);
+  });
+}
+
+bool migrate_container(const ContentContainer& container, const ContentSource& source, const MigrationTarget& target,
+                       LayerPlacer& placer, LayerStore& layers, uint64_t& bytes) {
+  auto& metadata = target.metadata;
+  if (metadata.layers().find_mount(container.id)) return false;
+  const MountRecord& mount = *container.mount;
+  if (!source.driver.exists(mount.mount_id))
+    throw Error(Errc::corrupt, "its writable layer " + mount.mount_id.str() + " is missing from the " +
+                                   std::string(source.driver.name()) + " directory");
+  const auto id_in = [&](MetadataStore& store) -> std::optional<LayerId> {
+    const auto record = mount.parent ? store.layers().find(*mount.parent) : std::nullopt;
+    if (mount.parent && !record) throw Error(Errc::not_found, "its image's layer could not be migrated");
+    return record ? std::optional(record->cache_id) : std::nullopt;
+  };
+  const auto below_source = id_in(source.metadata), below_target = id_in(metadata);
+  const bool has_init = mount.init_id && source.driver.exists(*mount.init_id);
+  const auto trace =
+      metadata.layers().begin(has_init ? std::vector{*mount.init_id, mount.mount_id} : std::vector{mount.mount_id});
+  if (has_init) placer.copy_writable(*mount.init_id, below_source, below_target);
+  placer.copy_writable(mount.mount_id, has_init ? mount.init_id : below_source,
+                       has_init ? mount.init_id : below_target);
+  bytes += copy_files(container.id, source, target);
+  layers.sync();
+  const FileLock lock = FileLock::wait(metadata.lock_fd(), FileLock::Kind::exclusive);
+  if (target.guard) target.guard();
+  metadata.layers().add_mount(
+      {container.id, mount.mount_id, has_init ? mount.init_id : std::nullopt, mount.parent});
+  sync_file_system(metadata.layers().sync_fd());
+  return true;
+}
+
+}  // namespace cairn

@@ -1,0 +1,186 @@
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+#include "core/layer/layer_store.h"
+#include "core/layer/store_lock.h"
+#include "core/migrate/content/containers.h"
+#include "core/migrate/content/selection.h"
+#include "core/migrate/migrate.h"
+#include "core/migrate/place_layers.h"
+#include "core/migrate/root_state.h"
+#include "core/migrate/state.h"
+#include "core/migrate/verify.h"
+#include "core/util/error.h"
+#include "core/util/interrupt.h"
+
+namespace cairn {
+
+namespace {
+
+// One run over a content-addressed source, its steps in order from top to bottom in run(). Everything keeps its id.
+class ContentRun {
+ public:
+  ContentRun(const MigrationPlan& plan, const ContentSource& source, const MigrationTarget& target,
+             const MigrateOptions& options, Progress& progress)
+      : source_(source),
+        target_(target),
+        options_(options),
+        progress_(progress),
+        selection_(select(source, options)),
+        root_(open_dir(target.root.string())),
+        state_(root_.get(), identity_of(source)),
+        layers_(target.driver, target.metadata, options.jobs, progress, target.guard) {
+    report_.images = plan.images;
+    report_.layers = plan.layers;
+    report_.containers = plan.containers;
+    report_.state = plan.state;
+    report_.damage = plan.damage;
+    progress.total(plan.bytes_to_hash, plan.layers.size() * (options.verify ? 2 : 1));
+  }
+
+  MigrationReport run() {
+    const auto start = std::chrono::steady_clock::now();
+    ensure_dir_at(root_.get(), ".cairn-migration", 0700);
+    const Fd own = open_dir_at(root_.get(), ".cairn-migration");
+    const auto lock = FileLock::attempt(own.get(), FileLock::Kind::exclusive);
+    if (!lock)
+      throw Error(Errc::in_use, "migrating to '" + target_.root.string() + "': another cairn is doing that already");
+    state_.create();
+    target_.metadata.prepare();
+    layers_.recover();
+    LayerPlacer placer(source_.driver, target_, options_, layers_, progress_);
+    place(placer);
+    store_images();
+    report_.bytes_copied += carry_root_state(report_.state, source_.root, target_.root, progress_);
+    store_containers(placer);
+    store_references();
+    if (options_.verify) verify_migration(source_.driver, target_, places_, layers_, options_.jobs, report_, progress_);
+    state_.remove();
+    report_.bytes_copied += placer.copied().bytes_copied;
+    report_.files_linked += placer.copied().files_linked;
+    report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return std::move(report_);
+  }
+
+ private:
+  LayerPlace place_of(const LayerRecord& record, MigratedLayer& item) {
+    LayerPlace place{record, nullptr, false};
+    const auto open = [this, chain = record.chain] { return source_.metadata.layers().open_raw_tar_split(chain); };
+    try {
+      static_cast<void>(open());
+      place.tar_split = open;
+      place.names_are_its_own = true;
+    } catch (const Error& e) {
+      item.error = std::string("it cannot be pushed or saved: ") + e.what();
+      report_.damage.push_back({"tar-split-missing", record.chain.str(), e.what()});
+    }
+    return place;
+  }
+
+  void place(LayerPlacer& placer) {
+    for (size_t i = 0; i < selection_.layers.size(); ++i)
+      places_.push_back(place_of(selection_.layers[i], report_.layers[i]));
+    const auto failed = placer.place(places_);
+    for (size_t i = 0; i < places_.size(); ++i) {
+      MigratedLayer& item = report_.layers[i];
+      if (const auto why = failed.find(places_[i].record.chain); why != failed.end()) {
+        item.status = "failed", item.error = why->second;
+        failed_.emplace(why->first, why->second);
+      } else if (item.status == "planned") {
+        item.status = "migrated";
+      }
+    }
+  }
+
+  void store_images() {
+    for (size_t i = 0; i < selection_.images.size(); ++i) {
+      MigratedImage& item = report_.images[i];
+      if (item.status == "failed") continue;
+      check_interrupt();
+      try {
+        store_image(selection_.images[i]);
+        item.image_id = item.source_id;
+        if (item.status == "planned") item.status = "migrated";
+      } catch (const Error& e) {
+        if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+        item.status = "failed", item.error = e.what(), item.image_id.clear();
+      }
+    }
+    for (const auto& record : selection_.layers)
+      if (const auto known = source_.metadata.distribution().record(record.diff))
+        target_.metadata.distribution().put_record(record.diff, *known);
+    for (size_t i = 0; i < selection_.images.size(); ++i) keep_parent(selection_.images[i].id);
+  }
+
+  void store_image(const ContentImage& image) {
+    if (image.top)
+      if (const auto why = failed_.find(*image.top); why != failed_.end()) throw Error(Errc::corrupt, why->second);
+    auto& images = target_.metadata.images();
+    images.put(source_.metadata.images().config(image.id));
+    for (const auto& [name, content] : source_.metadata.images().notes(image.id)) images.put_note(image.id, name, content);
+  }
+
+  // Of another image that came over, too.
+  void keep_parent(const ImageId& id) {
+    const auto parent = source_.metadata.images().parent(id);
+    const auto is_there = [&](const ImageId& image) {
+      return std::any_of(report_.images.begin(), report_.images.end(),
+                         [&](const MigratedImage& item) { return item.image_id == image.str(); });
+    };
+    if (parent && is_there(id) && is_there(*parent)) target_.metadata.images().set_parent(id, *parent);
+  }
+
+  void store_containers(LayerPlacer& placer) {
+    for (size_t i = 0; i < selection_.containers.size(); ++i) {
+      MigratedContainer& item = report_.containers[i];
+      if (item.status == "failed") continue;
+      check_interrupt();
+      const std::string label = "container " + item.id.substr(0, 12);
+      progress_.state(label, "copying");
+      try {
+        const bool made = migrate_container(selection_.containers[i], source_, target_, placer, layers_,
+                                            report_.bytes_copied);
+        item.status = made ? "migrated" : "exists";
+      } catch (const Error& e) {
+        if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+        item.status = "failed";
+        item.error = e.what();
+      }
+      progress_.state(label, item.status);
+    }
+  }
+
+  void store_references() {
+    std::map<std::string, ImageId> add;
+    for (size_t i = 0; i < selection_.images.size(); ++i)
+      if (report_.images[i].status != "failed")
+        for (const auto& tag : selection_.images[i].tags) add.emplace(tag, selection_.images[i].id);
+    const FileLock lock = FileLock::wait(target_.metadata.lock_fd(), FileLock::Kind::exclusive);
+    // Tags that the target has moved since an earlier run stay where its user put them.
+    for (const auto& [repository, entries] : target_.metadata.references().all())
+      for (const auto& [reference, id] : entries) add.erase(reference);
+    target_.metadata.references().update(add, {});
+  }
+
+  const ContentSource& source_;
+  const MigrationTarget& target_;
+  const MigrateOptions& options_;
+  Progress& progress_;
+  const ContentSelection selection_;
+  const Fd root_;
+  MigrationState state_;
+  LayerStore layers_;
+  MigrationReport report_;
+  std::vector<LayerPlace> places_;
+  std::map<ChainId, std::string> failed_;
+};
+
+}  // namespace
+
+MigrationReport run_migration(const MigrationPlan& plan, const ContentSource& source, const MigrationTarget& target,
+                              const MigrateOptions& options, Progress& progress) {
+  return ContentRun(plan, source, target, options, progress).run();
+}
+
+}  // namespace cairn
