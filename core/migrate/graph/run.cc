@@ -24,7 +24,8 @@ bool MigrationReport::complete() const {
   const auto failed = [](const auto& item) { return item.status == "failed"; };
   return damage.empty() && std::none_of(images.begin(), images.end(), failed) &&
          std::none_of(layers.begin(), layers.end(), failed) &&
-         std::none_of(containers.begin(), containers.end(), failed);
+         std::none_of(containers.begin(), containers.end(), failed) &&
+         std::none_of(state.begin(), state.end(), failed);
 }
 
 namespace {
