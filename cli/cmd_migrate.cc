@@ -5,6 +5,9 @@
 #include "cli/output/terminal.h"
 #include "cli/privilege.h"
 #include "cli/wiring.h"
+#include "core/layer/store_lock.h"
+#include "core/migrate/root_state.h"
+#include "core/migrate/switch.h"
 
 namespace cairn {
 namespace {
@@ -12,29 +15,68 @@ namespace {
 struct Flags {
   std::string source, target, source_driver, report;
   bool in_place = false, remove_source = false, no_containers = false, verify = false, dry_run = false;
+  bool rollback = false;
   std::vector<std::string> images;
 };
 
-void check(const Flags& flags) {
-  if (flags.in_place == !flags.target.empty())
-    throw UserError(Errc::invalid, "migrating '" + printable(flags.source) + "': say either --to TARGET or --in-place");
-  if (flags.remove_source && !flags.in_place)
-    throw UserError(Errc::invalid,
-                    "migrating '" + printable(flags.source) + "': --remove-source goes with --in-place only");
-  if (flags.remove_source && (!flags.images.empty() || flags.no_containers))
-    throw UserError(Errc::invalid, "migrating '" + printable(flags.source) +
-                                       "': --remove-source would remove what --image or " +
-                                       "--no-containers left behind");
+[[noreturn]] void refuse(const Flags& flags, const std::string& why) {
+  throw UserError(Errc::invalid, "migrating '" + printable(flags.source) + "': " + why);
 }
 
-MigrateOptions options_of(const Flags& flags, const Globals& globals, const Objects& objects) {
+void check(const Flags& flags) {
+  if (flags.in_place == !flags.target.empty()) refuse(flags, "say either --to TARGET or --in-place");
+  if (flags.remove_source && !flags.in_place) refuse(flags, "--remove-source goes with --in-place only");
+  if (flags.rollback && (!flags.in_place || flags.remove_source))
+    refuse(flags, "--rollback goes with --in-place, and not with --remove-source");
+  if (flags.remove_source && (!flags.images.empty() || flags.no_containers))
+    refuse(flags, "--remove-source would remove what --image or --no-containers left behind");
+}
+
+MigrateOptions options_of(const Flags& flags, const Globals& globals, const MigrationSides& sides) {
   MigrateOptions options;
-  options.in_place = flags.in_place;
+  options.in_place = sides.in_place && !sides.beside;
+  options.beside = sides.beside;
   options.containers = !flags.no_containers;
   options.verify = flags.verify || flags.remove_source;
   options.jobs = globals.jobs;
-  for (const auto& reference : flags.images) options.images.push_back(objects.image(reference).id);
+  if (sides.in_place)
+    options.state = sides.beside && has_old_volumes(sides.parts.front().store.root)
+                        ? MigrateOptions::State::volumes_carried
+                        : MigrateOptions::State::stays;
   return options;
+}
+
+// The images chosen that this part has. A name that none has is the first part's to refuse.
+std::vector<std::string> images_in(const MigrationPart& part, const Flags& flags, bool only_part) {
+  std::vector<std::string> out;
+  const Objects objects(part.store);
+  for (const auto& reference : flags.images) try {
+      out.push_back(objects.image(reference).id);
+    } catch (const UserError&) {
+      if (only_part) throw;
+    }
+  return out;
+}
+
+struct PlannedPart {
+  const MigrationPart* part;
+  MigrateOptions options;
+  MigrationPlan plan;
+};
+
+std::vector<PlannedPart> plan_all(const Flags& flags, const Globals& globals, const MigrationSides& sides) {
+  std::vector<PlannedPart> out;
+  const MigrationTarget target = sides.migration_target();
+  for (const auto& part : sides.parts) {
+    MigrateOptions options = options_of(flags, globals, sides);
+    options.later_part = !out.empty();
+    options.images = images_in(part, flags, sides.parts.size() == 1);
+    if (!flags.images.empty() && options.images.empty()) continue;
+    out.push_back({&part, options, part.plan(target, options)});
+    if (!globals.json) print((out.size() > 1 ? "\n" : "") + plan_text(out.back().plan, part, sides));
+  }
+  if (out.empty()) refuse(flags, "no driver's store in it has such an image");
+  return out;
 }
 
 Exit tell(const MigrationReport& report, const Flags& flags, const Globals& globals) {
@@ -52,23 +94,56 @@ Exit tell(const MigrationReport& report, const Flags& flags, const Globals& glob
   return report.complete() ? Exit::done : Exit::partly;
 }
 
+MigrationReport run_all(const std::vector<PlannedPart>& planned, const MigrationSides& sides, const Globals& globals) {
+  const MigrationTarget target = sides.migration_target();
+  auto progress = make_progress(globals.progress);
+  MigrationReport report;
+  for (const auto& one : planned) append(report, one.part->run(one.plan, target, one.options, *progress));
+  return report;
+}
+
+// In place: what was made beside the old store takes its place, and what the user no longer wants goes.
+void settle(const Flags& flags, const MigrationSides& sides, const MigrationReport& report) {
+  const MigrationPart& part = sides.parts.front();
+  StoreSwitch store_switch(part.store.root);
+  if (sides.beside) {
+    sides.migration_target().guard();
+    store_switch.start(sides.switched_parts());
+  }
+  if (!flags.remove_source) return;
+  if (!report.complete()) return complain("the source is kept, as not everything was migrated");
+  if (sides.beside)
+    store_switch.forget_old();
+  else
+    remove_source({part.store.root, *part.graph, *part.store.driver}, sides.migration_target(), report);
+}
+
+Exit roll_back(const Flags& flags) {
+  refuse_if_engine_runs(open_dir(flags.source).get());
+  StoreSwitch(flags.source).roll_back();
+  print("The old store is in place again; the new one is in " + flags.source + "/.cairn-switch/new.\n");
+  return Exit::done;
+}
+
 Exit run(const Flags& flags, const Globals& globals) {
   require_root("migrating a store");
   check(flags);
+  if (flags.in_place && !flags.dry_run && StoreSwitch(flags.source).state() == SwitchState::underway) {
+    refuse_if_engine_runs(open_dir(flags.source).get());
+    StoreSwitch(flags.source).finish();
+  }
+  if (flags.rollback) return roll_back(flags);
   MigrationSides sides = open_migration(globals, flags.source, flags.source_driver, flags.target);
-  const MigrateOptions options = options_of(flags, globals, Objects(sides.source));
-  const MigrationSource source = sides.migration_source();
-  const MigrationPlan plan = plan_migration(source, sides.migration_target(), options);
-  if (!globals.json) print(plan_text(plan, source, sides.migration_target()));
-  if (flags.dry_run) return tell(as_report(plan), flags, globals);
+  const auto planned = plan_all(flags, globals, sides);
+  if (flags.dry_run) {
+    MigrationReport report;
+    for (const auto& one : planned) append(report, as_report(one.plan));
+    return tell(report, flags, globals);
+  }
   sides.make_target();
-  const MigrationTarget target = sides.migration_target();
-  auto progress = make_progress(globals.progress);
-  const MigrationReport report = run_migration(plan, source, target, options, *progress);
-  progress.reset();  // bars are gone before anything else is written
+  const MigrationReport report = run_all(planned, sides, globals);
   const Exit exit = tell(report, flags, globals);
-  if (flags.remove_source && report.complete()) remove_source(source, target, report);
-  if (flags.remove_source && !report.complete()) complain("the source is kept, as not everything was migrated");
+  if (sides.in_place) settle(flags, sides, report);
   return exit;
 }
 
@@ -76,7 +151,7 @@ Exit run(const Flags& flags, const Globals& globals) {
 
 Command migrate_command(CLI::App& program, const Globals& globals) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App* app = program.add_subcommand("migrate", "Carry a root of Docker 0.7 to 1.9 to the current layout");
+  CLI::App* app = program.add_subcommand("migrate", "Carry a root of Docker 0.7 to 28 to the current layout, with any driver");
   app->add_option("source", flags->source, "The old root; only read, unless --in-place is given")
       ->type_name("SOURCE")
       ->required();
@@ -84,9 +159,12 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
                   "The new root: absent, empty, or an unfinished or older migration of SOURCE, of "
                   "which only what is missing is done")
       ->type_name("TARGET");
-  app->add_flag("--in-place", flags->in_place, "Add the new files beside the old ones, with the driver SOURCE has");
+  app->add_flag("--in-place", flags->in_place,
+                "In SOURCE itself: with its own driver new files are added beside the old ones; for another "
+                "--storage-driver a new store is made from links, and exchanged for the old one in one step");
   app->add_flag("--remove-source", flags->remove_source,
-                "With --in-place: verify, then remove what only old engines read");
+                "With --in-place: verify, then remove what only the old engine or driver reads");
+  app->add_flag("--rollback", flags->rollback, "With --in-place: undo the exchange, as long as the source is not removed");
   app->add_option("--source-driver", flags->source_driver,
                   "The driver to read, if SOURCE has several; --storage-driver is "
                   "the one to write")

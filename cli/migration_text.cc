@@ -23,18 +23,30 @@ static std::string counts(const Items& items) {
   return out.empty() ? "none" : out;
 }
 
-std::string plan_text(const MigrationPlan& plan, const MigrationSource& source, const MigrationTarget& target) {
+static std::string layers_text(const MigrationPlan& plan, bool graph) {
+  if (!graph) return "keep their ids";
   size_t recorded = 0;
   for (const auto& layer : plan.layers) recorded += layer.method == "tar-split";
-  const bool in_place = source.root == target.root;
+  return fmt::format("{} from their recorded tar, {} from a fresh diff", recorded, plan.layers.size() - recorded);
+}
+
+static std::string place_text(const MigrationSides& sides) {
+  return sides.beside ? " (in place: made beside the old store, then exchanged for it)" : sides.in_place ? " (in place)" : "";
+}
+
+std::string plan_text(const MigrationPlan& plan, const MigrationPart& source, const MigrationSides& sides) {
+  const bool in_place = sides.in_place && !sides.beside;
+  const auto volumes = std::count_if(plan.state.begin(), plan.state.end(),
+                                     [](const MigratedState& one) { return one.kind == "volume"; });
   std::vector<Row> rows{
-      {"FROM", printable(source.root.string()), source.graph.driver()},
-      {"TO", printable(target.root.string()), std::string(target.driver.name()) + (in_place ? " (in place)" : "")},
+      {"FROM", printable(source.store.root.string()), source.name()},
+      {"TO", printable(sides.in_place ? source.store.root.string() : sides.target.root.string()),
+       sides.target.driver_name + place_text(sides)},
       {"IMAGES", std::to_string(plan.images.size()), counts(plan.images)},
       {"LAYERS", std::to_string(plan.layers.size()),
-       fmt::format("{} from their recorded tar, {} from a fresh diff", recorded, plan.layers.size() - recorded)},
+       layers_text(plan, source.graph != nullptr)},
       {"CONTAINERS", std::to_string(plan.containers.size()), counts(plan.containers)},
-      {"VOLUMES", std::to_string(plan.volumes.size()), plan.volumes.empty() ? "none" : "copied"},
+      {"VOLUMES", std::to_string(volumes), volumes == 0 ? (sides.in_place ? "stay where they are" : "none") : "copied"},
       {"TO HASH", human_size(plan.bytes_to_hash),
        "about " + clock_time(plan.seconds) +
            (plan.layers_of_unknown_size > 0
@@ -56,6 +68,7 @@ std::string summary_text(const MigrationReport& report) {
       {"IMAGES", counts(report.images)},
       {"LAYERS", counts(report.layers)},
       {"CONTAINERS", counts(report.containers)},
+      {"VOLUMES AND STATE", counts(report.state)},
       {"HASHED", fmt::format("{} ({}/s)", human_size(report.bytes_hashed),
                              human_size(static_cast<uint64_t>(static_cast<double>(report.bytes_hashed) / seconds)))},
       {"COPIED", fmt::format("{}, {} files linked", human_size(report.bytes_copied), report.files_linked)},
@@ -81,12 +94,17 @@ std::vector<std::string> complaints(const MigrationReport& report) {
       out.push_back((container.status == "failed" ? "migrating container " : "leaving container ") +
                     printable(container.id) + (container.status == "failed" ? ": " : " behind: ") +
                     printable(container.error, 1000));
+  for (const auto& one : report.state)
+    if (!one.error.empty())
+      out.push_back((one.status == "failed" ? "migrating " : "leaving ") + one.kind + " '" + printable(one.name) +
+                    (one.status == "failed" ? "': " : "' behind: ") + printable(one.error, 1000));
   for (const auto& damage : report.damage) out.push_back("damage: " + describe(damage));
   return out;
 }
 
 Json json_of(const MigrationReport& report) {
-  Json images = Json::array(), layers = Json::array(), containers = Json::array(), damage = Json::array();
+  Json images = Json::array(), layers = Json::array(), containers = Json::array(), state = Json::array(),
+       damage = Json::array();
   for (const auto& i : report.images)
     images.push_back({{"source_id", i.source_id},
                       {"image_id", text_or_null(i.image_id)},
@@ -108,10 +126,13 @@ Json json_of(const MigrationReport& report) {
                           {"image_id", text_or_null(c.image)},
                           {"status", c.status},
                           {"error", text_or_null(c.error)}});
+  for (const auto& s : report.state)
+    state.push_back({{"kind", s.kind}, {"name", s.name}, {"status", s.status}, {"error", text_or_null(s.error)}});
   for (const auto& d : report.damage) damage.push_back(json_of(d));
   return {{"images", images},
           {"layers", layers},
           {"containers", containers},
+          {"state", state},
           {"damage", damage},
           {"bytes_hashed", report.bytes_hashed},
           {"bytes_copied", report.bytes_copied},
@@ -124,8 +145,22 @@ MigrationReport as_report(const MigrationPlan& plan) {
   out.images = plan.images;
   out.layers = plan.layers;
   out.containers = plan.containers;
+  out.state = plan.state;
   out.damage = plan.damage;
   return out;
+}
+
+void append(MigrationReport& report, MigrationReport part) {
+  const auto move_all = [](auto& to, auto& from) { std::move(from.begin(), from.end(), std::back_inserter(to)); };
+  move_all(report.images, part.images);
+  move_all(report.layers, part.layers);
+  move_all(report.containers, part.containers);
+  move_all(report.state, part.state);
+  move_all(report.damage, part.damage);
+  report.bytes_hashed += part.bytes_hashed;
+  report.bytes_copied += part.bytes_copied;
+  report.files_linked += part.files_linked;
+  report.seconds += part.seconds;
 }
 
 }  // namespace cairn

@@ -9,6 +9,7 @@
 #include "cli/output/terminal.h"
 #include "cli/privilege.h"
 #include "core/layer/store_lock.h"
+#include "core/migrate/switch.h"
 #include "drivers/aufs/aufs.h"
 #include "drivers/btrfs/btrfs.h"
 #include "drivers/devicemapper/devicemapper.h"
@@ -268,78 +269,95 @@ LayerStore layers_of(const Store& store, const Globals& globals, Progress& progr
 
 namespace {
 
-std::string legacy_driver(const std::string& root, const std::string& named) {
-  const auto held = legacy_held(root);
-  if (held.empty())
-    throw UserError(Errc::unsupported, "migrating '" + printable(root) + "': it has no graph of Docker 0.7 to 1.9; " +
-                                           "'cairn scan' says what it is");
-  if (!named.empty() &&
-      std::none_of(held.begin(), held.end(), [&](const HeldDriver& one) { return one.name == named; }))
-    throw UserError(Errc::not_found,
-                    "migrating '" + printable(root) + "': it holds nothing of the driver '" + printable(named) + "'");
-  return choose_driver(named, "", held, [&] { return held.front().name; });
-}
-
 std::filesystem::path without_trailing_slash(const std::string& path) {
   const std::filesystem::path out(path);
   return out.has_filename() ? out : out.parent_path();
 }
 
-Store open_legacy_store(const std::string& root, const std::string& driver) {
+MigrationPart open_part(const std::string& root, const std::string& driver, bool legacy) {
   Globals plain;  // storage options are the target's
   plain.root = root;
-  Store store;
+  MigrationPart part;
+  Store& store = part.store;
   store.root = without_trailing_slash(root);
   store.driver_name = driver;
   store.root_fd = open_root(root);
   store.driver = open_driver(driver, plain);
   store.metadata = open_metadata(store.root, driver);
-  store.catalog = open_legacy_catalog(store.root, driver);
-  return store;
+  store.catalog = legacy ? open_legacy_catalog(store.root, driver) : open_catalog(store.root, driver);
+  if (legacy) part.graph = open_legacy(store.root, driver);
+  return part;
 }
 
-Store open_target(const Globals& globals) {
+// What the root holds, of any driver and layout, or of the one that is named. Half-migrated roots have both layouts.
+std::vector<MigrationPart> open_parts(const std::string& root, const std::string& named) {
+  std::vector<MigrationPart> out;
+  const Fd root_fd = open_root(root);
+  const auto is_meant = [&](const std::string& name) { return named.empty() || name == named; };
+  for (const auto& name : drivers_below_image(root_fd.get()))
+    if (is_meant(name) && !content_of_driver(root, name).empty()) out.push_back(open_part(root, name, false));
+  for (const auto& held : legacy_held(root))
+    if (is_meant(held.name)) out.push_back(open_part(root, held.name, true));
+  if (!out.empty()) return out;
+  if (named.empty())
+    throw UserError(Errc::unsupported,
+                    "migrating '" + printable(root) + "': it holds no images; 'cairn scan' says what it is");
+  throw UserError(Errc::not_found,
+                  "migrating '" + printable(root) + "': it holds nothing of the driver '" + printable(named) + "'");
+}
+
+Store open_target(const Globals& globals, const std::string& engine_root) {
   Store store;
   store.root = without_trailing_slash(globals.root);
-  if (exists_at(AT_FDCWD, globals.root)) {
-    store.root_fd = open_root(globals.root);
-    refuse_if_engine_runs(store.root_fd.get());
-  }
+  if (exists_at(AT_FDCWD, globals.root)) store.root_fd = open_root(globals.root);
+  if (exists_at(AT_FDCWD, engine_root)) refuse_if_engine_runs(open_root(engine_root).get());
   choose_and_open(store, globals);
   store.catalog = open_catalog(store.root, store.driver_name);
   return store;
+}
+
+// In place the driver stays unless another is named. What is of the current layout then has nothing to be done to it.
+std::string driver_in_place(const Globals& globals, const std::vector<MigrationPart>& parts, const std::string& root) {
+  const std::string& driver = globals.driver.empty() ? parts.front().store.driver_name : globals.driver;
+  std::string names;
+  bool one = true, graph = false;
+  for (const auto& part : parts) {
+    one = one && part.store.driver_name == parts.front().store.driver_name;
+    graph = graph || part.graph;
+    names += (names.empty() ? "" : ", ") + part.name();
+  }
+  if (globals.driver.empty() && !one)
+    throw UserError(Errc::invalid, "migrating '" + printable(root) + "' in place: it holds several drivers (" + names +
+                                       "); say with --storage-driver which one it is to have");
+  if (!graph && one && driver == parts.front().store.driver_name)
+    throw UserError(Errc::invalid, "migrating '" + printable(root) + "' in place: it has the current layout and the driver " +
+                                       driver + " already; --storage-driver names another");
+  return driver;
 }
 
 }  // namespace
 
 MigrationSides open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
                               const std::string& target) {
-  const bool in_place = target.empty();
+  MigrationSides sides;
+  sides.in_place = target.empty();
+  sides.parts = open_parts(source, source_driver);
   Globals of_target = globals;
-  of_target.root = in_place ? source : target;
+  of_target.root = target;
+  if (sides.in_place) {
+    of_target.driver = driver_in_place(globals, sides.parts, source);
+    sides.beside = std::any_of(sides.parts.begin(), sides.parts.end(), [&](const MigrationPart& part) {
+      return part.store.driver_name != of_target.driver;
+    });
+    if (!sides.beside) std::erase_if(sides.parts, [](const MigrationPart& part) { return !part.graph; });
+    of_target.root = sides.beside ? StoreSwitch(without_trailing_slash(source)).staging().string() : source;
+  }
   const Fd source_fd = open_root(source);
-  const std::string driver = legacy_driver(source, in_place && source_driver.empty() ? globals.driver : source_driver);
-  if (in_place && !globals.driver.empty() && globals.driver != driver)
-    throw UserError(Errc::invalid, "migrating in place: the driver stays " + driver + "; for " +
-                                       printable(globals.driver) + " migrate --to another root");
-  if (in_place) of_target.driver = driver;
-  if (const auto holder = engine_holding(source_fd.get()); holder && !in_place)
+  if (const auto holder = engine_holding(source_fd.get()); holder && !sides.in_place)
     warn("an engine (" + printable(holder->program) + ", pid " + std::to_string(holder->pid) +
          ") has the source open; what it changes meanwhile may be missed");
-  return {open_legacy(without_trailing_slash(source), driver), open_legacy_store(source, driver),
-          open_target(of_target)};
-}
-
-void MigrationSides::make_target() {
-  make_root(target.root.string());
-  target.root_fd = open_root(target.root.string());
-}
-
-MigrationSource MigrationSides::migration_source() const { return {source.root, *graph, *source.driver}; }
-
-MigrationTarget MigrationSides::migration_target() const {
-  const auto root = std::make_shared<Fd>(target.root_fd ? dup_fd(target.root_fd.get()) : Fd());
-  return {target.root, *target.driver, *target.metadata, [root] { refuse_if_engine_runs(root->get()); }};
+  sides.target = open_target(of_target, sides.in_place ? source : target);
+  return sides;
 }
 
 }  // namespace cairn

@@ -7,10 +7,9 @@
 #include <vector>
 
 #include "cli/globals.h"
+#include "cli/migration_sides.h"
 #include "cli/store.h"
-#include "core/interfaces/legacy_graph.h"
 #include "core/layer/layer_store.h"
-#include "core/migrate/migrate.h"
 #include "graphdb/scan/scan.h"
 
 namespace cairn {
@@ -32,16 +31,8 @@ void after_unmount(const std::string& target);
 
 LayerStore layers_of(const Store& store, const Globals& globals, Progress& progress);
 
-// Both ends of `cairn migrate`.
-struct MigrationSides {
-  std::unique_ptr<LegacyGraph> graph;
-  Store source, target;                      // one root, and one driver, when in place
-  MigrationSource migration_source() const;  // these refer to this object
-  MigrationTarget migration_target() const;
-  void make_target();  // its root, if it is not there yet
-};
-// `source_driver` "": the one the source holds. `target` "": in place. Makes nothing. UserError if the source is no
-// root of Docker 0.7 to 1.9, or has several drivers and none is named; Errc::in_use if an engine has the target.
+// Both ends of `cairn migrate`. `source_driver` "": all that the source holds. `target` "": in place. Makes nothing.
+// UserError if there is nothing to migrate; Errc::in_use if an engine has the target.
 MigrationSides open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
                               const std::string& target);
 

@@ -38,9 +38,10 @@ struct MigrationTarget {
 
 struct MigrateOptions {
   bool in_place = false;  // target driver == source driver, no layer is written
-  // The target is made below the source's root, to be switched to: what belongs to no driver stays where it is.
-  bool beside = false;
-  bool stays_in_root() const { return in_place || beside; }
+  bool beside = false;    // the target is made below the source's root, to be switched to
+  // What belongs to no driver. It need not move in place, but for volumes of Docker before 1.7, which lie in vfs/dir.
+  enum class State { carried, volumes_carried, stays } state = State::carried;
+  bool later_part = false;            // of several of one root: what the target holds came with the parts before
   bool containers = true;             // and their volumes
   bool verify = false;                // read every layer back from the target and compare
   std::vector<std::string> images{};  // v1 ids chosen by the user (ancestors come along); empty: all

@@ -116,12 +116,21 @@ std::string place_of(const MigratedState& item) { return item.kind == kVolume ? 
 
 }  // namespace
 
-std::vector<MigratedState> find_root_state(const std::filesystem::path& source) {
-  const Fd root = open_dir(source.string());
+bool has_old_volumes(const std::filesystem::path& path) {
+  const Fd root = open_dir(path.string());
+  const auto names = volumes_of(path);
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return !is_dir_at(root.get(), "volumes/" + name + "/_data"); });
+}
+
+std::vector<MigratedState> find_root_state(const std::filesystem::path& source, const MigrateOptions& options) {
   std::vector<MigratedState> out;
+  if (!options.containers || options.state == MigrateOptions::State::stays) return out;
+  const Fd root = open_dir(source.string());
   for (const auto& name : volumes_of(source)) out.push_back({kVolume, name, "planned", ""});
   if (exists_at(root.get(), "volumes/metadata.db"))
     out.push_back({"volumes", "volumes/metadata.db", "planned", ""});
+  if (options.state == MigrateOptions::State::volumes_carried) return out;
   for (const auto& name : list_dir(root.get())) {
     const Known* of = known(name);
     if (is_of_graph(name) || (of && of->fate == Fate::not_state)) continue;

@@ -78,14 +78,14 @@ static uint64_t bytes_unshared(const MigrationTarget& target, const ContentSelec
 
 MigrationPlan plan_migration(const ContentSource& source, const MigrationTarget& target,
                              const MigrateOptions& options) {
-  if (!options.beside && exists_at(AT_FDCWD, target.root.string())) check_target(source, target);
+  if (!options.beside && !options.later_part && exists_at(AT_FDCWD, target.root.string())) check_target(source, target);
   const ContentSelection selection = select(source, options);
   MigrationPlan plan;
   plan.damage = selection.damage;
   plan_layers(selection, target, options, plan);
   plan_images(selection, target, plan);
   plan_containers(selection, target, plan);
-  if (options.containers && !options.stays_in_root()) plan.state = find_root_state(source.root);
+  plan.state = find_root_state(source.root, options);
   plan_space(source.driver, target, options, bytes_unshared(target, selection), plan);
   return plan;
 }

@@ -64,7 +64,7 @@ MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarge
                              const MigrateOptions& options) {
   const bool there = exists_at(AT_FDCWD, target.root.string());
   const Fd root = nearest_directory(target.root);
-  if (!options.in_place && there && !options.beside) check_target(source, target, root);
+  if (!options.in_place && there && !options.beside && !options.later_part) check_target(source, target, root);
   const Selection selection = select(source.graph, options);
   MigrationPlan plan;
   for (const auto& damage : source.graph.damage())
@@ -83,7 +83,7 @@ MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarge
                                      : "planned",
          imageless ? "its image " + container->image + " was removed while it used it" : container->error});
   }
-  if (options.containers && !options.stays_in_root()) plan.state = find_root_state(source.root);
+  plan.state = find_root_state(source.root, options);
   plan_space(source.driver, target, options, bytes_unshared(target, selection), plan);
   return plan;
 }

@@ -1,0 +1,37 @@
+// Both ends of `cairn migrate`: a root may hold several stores, each driver its own, and of either layout.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cli/store.h"
+#include "core/interfaces/legacy_graph.h"
+#include "core/migrate/migrate.h"
+
+namespace cairn {
+
+struct MigrationPart {
+  Store store;
+  std::unique_ptr<LegacyGraph> graph;  // of Docker 0.7 to 1.9; none for what later engines wrote
+
+  std::string name() const { return store.driver_name + (graph ? " (graph)" : ""); }
+  MigrationPlan plan(const MigrationTarget& target, const MigrateOptions& options) const;
+  MigrationReport run(const MigrationPlan& plan, const MigrationTarget& target, const MigrateOptions& options,
+                      Progress& progress) const;
+};
+
+struct MigrationSides {
+  std::vector<MigrationPart> parts;
+  Store target;            // the part's own root and driver when nothing but metadata is added in place
+  bool in_place = false;   // no --to
+  bool beside = false;     // in place, for another driver: the target is made below the root and then switched to
+  MigrationTarget migration_target() const;  // refers to this object
+  void make_target();      // its root, if it is not there yet
+
+  // What the switch to the new store exchanges or takes away, by name below the root.
+  std::set<std::string> switched_parts() const;
+};
+
+}  // namespace cairn
