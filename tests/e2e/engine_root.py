@@ -1,0 +1,45 @@
+"""A root that a real engine writes, with some of everything, and what the engine says of it."""
+import hashlib
+import io
+import tarfile
+
+import trees
+from harness import tar_listing
+
+DOCKERFILE = """FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "sh", "-c", "/bin/busybox --install -s /bin; mkdir -p /data/full /data/dir; echo a > /data/full/a; echo b > /data/gone"]
+RUN rm /data/gone && rm -r /data/full && mkdir /data/full && echo c > /data/full/c && ln /data/full/c /data/hard && chmod 4755 /data/full/c
+ENV A=1
+RUN rm -r /data/dir && echo file > /data/dir && mkfifo /data/fifo && touch -d '2001-02-03 04:05:06' /data/dir
+CMD ["cat", "/data/dir"]
+"""
+
+
+class Said:
+    """What the engine said before it was stopped."""
+
+    def __init__(self, dockerd):
+        self.images = set(dockerd.lines("images", "-a", "-q", "--no-trunc"))
+        self.tags = set(dockerd.lines("images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"))
+        self.containers = dict(line.split() for line in dockerd.lines("ps", "-a", "--no-trunc", "--format", "{{.Names}} {{.ID}}"))
+        self.inspected = {image: dockerd.inspect(image) for image in self.images}
+        self.history = {image: dockerd.lines("history", "--no-trunc", "--format", "{{.CreatedBy}}", image) for image in self.images}
+        self.exported = {name: tar_listing(dockerd.docker("export", name)) for name in self.containers}
+        self.changes = {name: set(dockerd.lines("diff", name)) for name in self.containers}
+        self.layers = {}                                               # DiffID -> bytes
+        for image in self.images:
+            with tarfile.open(fileobj=io.BytesIO(dockerd.docker("save", image))) as tar:
+                for member in tar:
+                    if member.isreg() and member.name.endswith("layer.tar"):
+                        data = tar.extractfile(member).read()
+                        self.layers["sha256:" + hashlib.sha256(data).hexdigest()] = data
+
+
+def write_root(dockerd):
+    dockerd.build("local/app:1", DOCKERFILE, {"busybox": trees.busybox()})
+    dockerd.docker("tag", "local/app:1", "registry.example:5000/app:x")
+    dockerd.docker("run", "--name", "changed", "--network", "none", "local/app:1", "sh", "-c",
+                   "echo w > /data/written; rm /data/full/c; mkdir -p /data/new/sub; chmod 700 /data")
+    dockerd.docker("commit", "changed", "local/committed:1")
+    dockerd.docker("create", "--name", "fresh", "--network", "none", "local/committed:1")
