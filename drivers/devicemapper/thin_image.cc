@@ -81,12 +81,13 @@ void Image::copy(uint64_t from, uint64_t to, uint64_t bytes) {
   for (const uint64_t end = from + bytes; from < end;) {
     check_interrupt();
     const off_t at = ::lseek(data_, static_cast<off_t>(from), SEEK_DATA);
-    if (at < 0 && errno == ENXIO) return;  // a hole to the end
-    if (at < 0) throw_errno("reading the pool's data");
-    to += static_cast<uint64_t>(at) - from;
-    from = static_cast<uint64_t>(at);
+    if (at < 0 && errno == ENXIO) return;                                   // a hole to the end
+    if (at < 0 && errno != EINVAL) throw_errno("reading the pool's data");  // a block device knows of no holes
+    const uint64_t skipped = at < 0 ? 0 : static_cast<uint64_t>(at) - from;
+    from += skipped, to += skipped;
     if (from >= end) return;
-    const ssize_t n = ::pread(data_, buffer_.data(), std::min<uint64_t>(buffer_.size(), end - from), at);
+    const size_t size = std::min<uint64_t>(buffer_.size(), end - from);
+    const ssize_t n = ::pread(data_, buffer_.data(), size, static_cast<off_t>(from));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw_errno("reading the pool's data");
     if (n == 0) throw Error(Errc::io, "the pool's data became shorter meanwhile");
