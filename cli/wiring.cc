@@ -285,9 +285,10 @@ std::filesystem::path without_trailing_slash(const std::string& path) {
   return out.has_filename() ? out : out.parent_path();
 }
 
-Store open_legacy_store(const std::string& root, const std::string& driver) {
-  Globals plain;  // storage options are the target's
+Store open_legacy_store(const std::string& root, const std::string& driver, std::vector<std::string> options) {
+  Globals plain;
   plain.root = root;
+  plain.storage_options = std::move(options);
   Store store;
   store.root = without_trailing_slash(root);
   store.driver_name = driver;
@@ -312,6 +313,16 @@ Store open_target(const Globals& globals) {
 
 }  // namespace
 
+// Of --storage-opt, what concerns the source: where the drivers differ, its driver's options. They leave `options`.
+static std::vector<std::string> take_options_of(const std::string& driver, std::vector<std::string>& options) {
+  const std::string prefix = driver == "devicemapper" ? "dm." : driver + ".";
+  const auto theirs = std::stable_partition(options.begin(), options.end(),
+                                            [&](const std::string& option) { return !option.starts_with(prefix); });
+  std::vector<std::string> out(theirs, options.end());
+  options.erase(theirs, options.end());
+  return out;
+}
+
 MigrationSides open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
                               const std::string& target) {
   const bool in_place = target.empty();
@@ -326,7 +337,12 @@ MigrationSides open_migration(const Globals& globals, const std::string& source,
   if (const auto holder = engine_holding(source_fd.get()); holder && !in_place)
     warn("an engine (" + printable(holder->program) + ", pid " + std::to_string(holder->pid) +
          ") has the source open; what it changes meanwhile may be missed");
-  return {open_legacy(without_trailing_slash(source), driver), open_legacy_store(source, driver),
+  std::vector<std::string> options;
+  if (in_place)
+    options = of_target.storage_options;
+  else if (globals.driver != driver)
+    options = take_options_of(driver, of_target.storage_options);
+  return {open_legacy(without_trailing_slash(source), driver), open_legacy_store(source, driver, std::move(options)),
           open_target(of_target)};
 }
 

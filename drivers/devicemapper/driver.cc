@@ -5,6 +5,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 
@@ -198,12 +199,11 @@ void DeviceMapperDriver::remove(const LayerId& id) {
   while_doing([&] { return "removing the layer '" + id.str() + "'"; },
               [&] {
                 const auto parts = {id.str(), stage_of(id) + "-whole", stage_of(id)};
-                if (offline_.in_use() && std::none_of(parts.begin(), parts.end(), [&](const auto& hash) {
-                      const auto home = devices_.home().try_fd();
-                      return home && Metadata(*home).device(hash);
-                    }))
+                if (offline_.in_use()) {
+                  if (std::any_of(parts.begin(), parts.end(), [&](const auto& hash) { return devices_.find(hash); }))
+                    refuse_offline();
                   return;
-                refuse_offline();
+                }
                 for (const auto& hash : parts) devices_.remove(hash);
                 if (const auto home = devices_.home().try_fd())
                   ::unlinkat(*home, ("mnt/" + id.str()).c_str(), AT_REMOVEDIR);  // engines make them
@@ -236,7 +236,8 @@ int64_t DeviceMapperDriver::layer_size(const LayerId& id, int64_t content_bytes)
 }
 
 uint64_t DeviceMapperDriver::disk_usage(const LayerId& id) const {
-  const auto tree = open(id)->try_tree();
+  const auto device = open(id);
+  const auto tree = device->try_tree();
   return tree ? usage_of(tree->get()).on_disk : 0;
 }
 

@@ -12,7 +12,6 @@
 #include "drivers/devicemapper/metadata.h"
 #include "drivers/devicemapper/pool.h"
 #include "drivers/devicemapper/thin_image.h"
-#include "drivers/sys/loop.h"
 #include "drivers/sys/scratch.h"
 
 namespace cairn::devicemapper {
@@ -54,15 +53,14 @@ void OfflinePool::show(const std::string& hash, const OpenDevice::WhileSeen& whi
 
 std::shared_ptr<const OpenDevice> OfflinePool::make(const std::string& hash,
                                                     const OpenDevice::WhileSeen& while_seen) const {
-  const Fd image = image_of(hash);
-  const auto loop = LoopDevice::attach("/proc/self/fd/" + std::to_string(image.get()));
+  const LoopDevice loop = attach(hash);
   const Scratch scratch;  // a mount point outside of the store
   mkdir_at(scratch.fd(), "device", 0700);
   const DeviceMount mount{hash, loop.node(), scratch.path() / "device", Access::read_only, true};
   return std::make_shared<const OpenDevice>(mount, options_, while_seen);
 }
 
-Fd OfflinePool::image_of(const std::string& hash) const {
+LoopDevice OfflinePool::attach(const std::string& hash) const {
   return while_doing([&] { return "opening the layer '" + printable(hash) + "' without device-mapper"; },
                      [&] {
                        const auto guard = FileLock::wait(home_.fd(), FileLock::Kind::shared);
@@ -76,7 +74,9 @@ Fd OfflinePool::image_of(const std::string& hash) const {
                        const auto id = static_cast<uint64_t>(record->device_id);
                        if (!metadata.device(id))
                          throw Error(Errc::corrupt, "the pool has no device " + std::to_string(id));
-                       return make_thin_image(metadata, id, static_cast<uint64_t>(record->size), data.get());
+                       const auto bytes = static_cast<uint64_t>(record->size);
+                       const Fd image = make_thin_image(metadata, id, bytes, data.get());
+                       return LoopDevice::attach("/proc/self/fd/" + std::to_string(image.get()));
                      });
 }
 

@@ -14,6 +14,7 @@
 #include "drivers/devicemapper/thin_metadata.h"
 #include "drivers/sys/device_mapper.h"
 #include "drivers/sys/home.h"
+#include "drivers/sys/loop.h"
 
 namespace cairn::devicemapper {
 
@@ -32,7 +33,7 @@ class OfflinePool {
 
  private:
   std::shared_ptr<const OpenDevice> make(const std::string& hash, const OpenDevice::WhileSeen& while_seen) const;
-  Fd image_of(const std::string& hash) const;
+  LoopDevice attach(const std::string& hash) const;
   Fd open_part(const std::string& device, const char* file) const;
   void refuse_active(const Fd& metadata) const;
   void check_base(const ThinMetadata& metadata, int data) const;

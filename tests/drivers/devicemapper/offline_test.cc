@@ -404,5 +404,35 @@ TEST_F(Offline, BlocksAreSharedWhereTheFileSystemCan) {
   }
 }
 
+class OfflineOrNot : public ThinStore, public testing::WithParamInterface<std::string> {};
+
+TEST_P(OfflineOrNot, LayersAreTheSame) {
+  const LayerId a("a"), b("b"), c("c");
+  const Opts size{{"dm.basesize", "400M"}, {"dm.fs", GetParam()}};
+  Opts offline = size;
+  offline.emplace_back("dm.offline", "true");
+  test::TreeListing in_b, in_c;
+  {
+    const auto driver = open(size);
+    put(*driver, a, std::nullopt, 3 * kMiB);
+    put(*driver, b, a, kMiB);
+    driver->create(c, b);
+    driver->mount(c, Access::read_write, place("c"));
+    for (int i = 0; i < 500; ++i) test::write_file(place("c") / ("file" + std::to_string(i)), noise(9000));
+    unmount(place("c"));
+    in_b = test::listing_of(driver->tree(b));
+    in_c = test::listing_of(driver->tree(c));
+    EXPECT_REFUSED(open(offline)->tree(b), Errc::in_use, "the pool is active");
+  }
+  EXPECT_EQ(left_behind(), std::vector<std::string>());
+  const auto driver = open(offline);
+  EXPECT_EQ(test::listing_of(driver->tree(b)), in_b);
+  EXPECT_EQ(test::listing_of(driver->tree(c)), in_c);
+  EXPECT_EQ(own(*driver, a), "a");
+  EXPECT_FALSE(DeviceMapper::info(pool())) << "the pool was started";
+}
+
+INSTANTIATE_TEST_SUITE_P(, OfflineOrNot, testing::Values("ext4", "xfs"), [](const auto& test) { return test.param; });
+
 }  // namespace
 }  // namespace cairn::devicemapper
