@@ -16,8 +16,8 @@ static void mount_in_place(const DeviceMount& device, const Options& options) {
     spec.data += (spec.data.empty() ? "" : ",") + std::string(option);
   };
   if (device.access == Access::read_only) spec.flags = MS_RDONLY;
-  // A file system may ask for a kernel panic when it is found damaged.
-  if (device.is_copy && found->type == "ext4") add_option("errors=remount-ro");
+  // A file system may ask for a kernel panic when it is found damaged; and a copy need not outlive a power cut.
+  if (device.is_copy && found->type == "ext4") add_option("errors=remount-ro,barrier=0");
   try {
     MountGuard(spec).release();
   } catch (const Error& e) {
