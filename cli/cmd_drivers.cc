@@ -47,6 +47,8 @@ Command drivers_command(CLI::App& program, const Globals& globals) {
       "Plugins of engines (plugin:NAME) are listed where they are found: in /run/docker/plugins, /etc/docker/plugins "
       "and\n"
       "/usr/lib/docker/plugins; they are asked what they are, and not started on the root.\n"
+      "devicemapper reads, and mounts read-only, also without the kernel's thin pools: on a read-only disk, and where\n"
+      "--storage-opt dm.offline=true says so. Layers are copied for that, to TMPDIR or else /var/tmp.\n"
       "With --json: an array of objects with name, usable, readable, writable, mountable, writable_mounts, "
       "images, why_not and remedy.\n\n"
       "Examples:\n"

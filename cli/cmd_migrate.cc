@@ -180,6 +180,8 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
       "Image IDs, chain IDs, tags and containers are those Docker 1.10's own migration gives. May be interrupted and "
       "started\n"
       "again. What is damaged is named and stops only what needs it; the exit status is then 4.\n"
+      "Of --storage-opt, options of the source's driver go to the source where the target has another: dm.datadev and\n"
+      "dm.metadatadev name copies of a pool's devices, say.\n"
       "With --json: an object with images (source_id, image_id, tags, status, error), layers (source_id, diff_id, "
       "chain_id,\n"
       "cache_id, size, method, status, error), containers (id, name, image_id, status, error), damage (kind, object, "
@@ -189,6 +191,8 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
       "Examples:\n"
       "  cairn migrate /mnt/old/var/lib/docker --to /var/lib/docker --storage-driver overlay2 --dry-run\n"
       "  cairn migrate /mnt/old/var/lib/docker --to /var/lib/docker --storage-driver overlay2 --verify\n"
+      "  cairn migrate /mnt/old/docker --to /srv/docker -s overlay2 --storage-opt dm.datadev=/mnt/tdata \\\n"
+      "    --storage-opt dm.metadatadev=/mnt/tmeta\n"
       "  cairn migrate /var/lib/docker --in-place");
   return {app, [flags, &globals] { return run(*flags, globals); }};
 }

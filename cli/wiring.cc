@@ -274,9 +274,11 @@ std::filesystem::path without_trailing_slash(const std::string& path) {
   return out.has_filename() ? out : out.parent_path();
 }
 
-MigrationPart open_part(const std::string& root, const std::string& driver, bool legacy) {
-  Globals plain;  // storage options are the target's
+MigrationPart open_part(const std::string& root, const std::string& driver, bool legacy,
+                        std::vector<std::string> options) {
+  Globals plain;
   plain.root = root;
+  plain.storage_options = std::move(options);
   MigrationPart part;
   Store& store = part.store;
   store.root = without_trailing_slash(root);
@@ -289,15 +291,20 @@ MigrationPart open_part(const std::string& root, const std::string& driver, bool
   return part;
 }
 
+bool concerns(const std::string& option, const std::string& driver) {
+  return option.starts_with(driver == "devicemapper" ? "dm." : driver + ".");
+}
+
 // What the root holds, of any driver and layout, or of the one that is named. Half-migrated roots have both layouts.
-std::vector<MigrationPart> open_parts(const std::string& root, const std::string& named) {
+std::vector<MigrationPart> open_parts(const std::string& root, const std::string& named,
+                                      const std::function<std::vector<std::string>(const std::string&)>& options_of) {
   std::vector<MigrationPart> out;
   const Fd root_fd = open_root(root);
   const auto is_meant = [&](const std::string& name) { return named.empty() || name == named; };
   for (const auto& name : drivers_below_image(root_fd.get()))
-    if (is_meant(name) && !content_of_driver(root, name).empty()) out.push_back(open_part(root, name, false));
+    if (is_meant(name) && !content_of_driver(root, name).empty()) out.push_back(open_part(root, name, false, options_of(name)));
   for (const auto& held : legacy_held(root))
-    if (is_meant(held.name)) out.push_back(open_part(root, held.name, true));
+    if (is_meant(held.name)) out.push_back(open_part(root, held.name, true, options_of(held.name)));
   if (!out.empty()) return out;
   if (named.empty())
     throw UserError(Errc::unsupported,
@@ -341,7 +348,14 @@ MigrationSides open_migration(const Globals& globals, const std::string& source,
                               const std::string& target) {
   MigrationSides sides;
   sides.in_place = target.empty();
-  sides.parts = open_parts(source, source_driver);
+  // Of --storage-opt the source gets what concerns its driver, unless the target elsewhere has the same driver.
+  sides.parts = open_parts(source, source_driver, [&](const std::string& driver) {
+    std::vector<std::string> options;
+    if (sides.in_place || driver != globals.driver)
+      std::copy_if(globals.storage_options.begin(), globals.storage_options.end(), std::back_inserter(options),
+                   [&](const std::string& option) { return concerns(option, driver); });
+    return options;
+  });
   Globals of_target = globals;
   of_target.root = target;
   if (sides.in_place) {
@@ -356,6 +370,11 @@ MigrationSides open_migration(const Globals& globals, const std::string& source,
   if (const auto holder = engine_holding(source_fd.get()); holder && !sides.in_place)
     warn("an engine (" + printable(holder->program) + ", pid " + std::to_string(holder->pid) +
          ") has the source open; what it changes meanwhile may be missed");
+  std::erase_if(of_target.storage_options, [&](const std::string& option) {
+    return std::any_of(sides.parts.begin(), sides.parts.end(), [&](const MigrationPart& part) {
+      return part.store.driver_name != of_target.driver && concerns(option, part.store.driver_name);
+    });
+  });
   sides.target = open_target(of_target, sides.in_place ? source : target);
   return sides;
 }

@@ -45,12 +45,16 @@ static uint64_t big_endian(const unsigned char* at) {
 }
 
 std::optional<BlockFileSystem> probe_file_system(const std::string& node) {
+  const Fd fd = open_at(AT_FDCWD, node, O_RDONLY);
+  std::array<char, kFileSystemStart> start{};
+  if (read_full(fd.get(), start) < start.size()) return std::nullopt;
+  return probe_file_system(start);
+}
+
+std::optional<BlockFileSystem> probe_file_system(std::span<const char, kFileSystemStart> start) {
   constexpr size_t kExt = 0x400, kExtBlocks = 4, kExtBlockSize = 24, kExtMagic = 56, kExtUuid = 104,
                    kExtBlocksHigh = 336;
   constexpr size_t kXfsBlockSize = 4, kXfsBlocks = 8, kXfsUuid = 32;
-  const Fd fd = open_at(AT_FDCWD, node, O_RDONLY);
-  std::array<char, 4096> start{};
-  if (read_full(fd.get(), start) < start.size()) return std::nullopt;
   const auto* bytes = reinterpret_cast<const unsigned char*>(start.data());
   if (std::memcmp(bytes, "XFSB", 4) == 0)
     return BlockFileSystem{"xfs", uuid_text(bytes + kXfsUuid),

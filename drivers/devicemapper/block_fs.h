@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace cairn::devicemapper {
@@ -15,6 +16,8 @@ struct BlockFileSystem {
 };
 // From the superblock; nullopt where there is none that is known.
 std::optional<BlockFileSystem> probe_file_system(const std::string& node);
+constexpr size_t kFileSystemStart = 4096;
+std::optional<BlockFileSystem> probe_file_system(std::span<const char, kFileSystemStart> start);
 
 // Runs mkfs.ext4 or mkfs.xfs as engines do; `arguments`: dm.mkfsarg, split at white space. Throws unsupported where the
 // program is missing, io with the last line it said.

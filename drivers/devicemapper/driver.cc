@@ -5,6 +5,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 
@@ -12,6 +13,8 @@
 #include "drivers/devicemapper/block_fs.h"
 #include "drivers/devicemapper/device_set.h"
 #include "drivers/devicemapper/devicemapper.h"
+#include "drivers/devicemapper/offline_pool.h"
+#include "drivers/devicemapper/open_device.h"
 #include "drivers/sys/implied.h"
 #include "drivers/sys/merge_own.h"
 #include "drivers/sys/mount.h"
@@ -26,94 +29,28 @@ namespace fs = std::filesystem;
 namespace devicemapper {
 namespace {
 
-constexpr const char* kTree = "rootfs";
-
 std::string stage_of(const LayerId& id) { return std::string(kStage) + id.str(); }
 
-// A device's file system, mounted where nobody sees it; what is opened in it keeps it. The device goes with the last
-// user. It is seen, on a directory of its own below HOME/mnt, for as long as the constructor runs: `while_seen` can
-// show parts of it elsewhere.
-class OpenDevice {
- public:
-  using WhileSeen = std::function<void(const OpenDevice&)>;
-  OpenDevice(DeviceSet& devices, const std::string& hash, Access access, const WhileSeen& while_seen = {});
-  OpenDevice(const OpenDevice&) = delete;
-  std::optional<Fd> try_tree() const;  // the layer's directory; none on a device that was never mounted
-  Fd make_tree() const;
-
- private:
-  void open(const std::string& node, Access access, const WhileSeen& while_seen);
-  void mount_on(const fs::path& place, const std::string& node, Access access);
-
-  DeviceSet& devices_;
-  std::string hash_;
-  Fd top_;
-};
-
-OpenDevice::OpenDevice(DeviceSet& devices, const std::string& hash, Access access, const WhileSeen& while_seen)
-    : devices_(devices), hash_(hash) {
-  devices_.use(hash_, access == Access::read_only ? DmAccess::read_only : DmAccess::read_write,
-               [&](const std::string& node) {
-                 try {
-                   open(node, access, while_seen);
-                 } catch (...) {
-                   top_.reset();  // else the device would still be open when it is to go
-                   throw;
-                 }
-               });
-}
-
-void OpenDevice::open(const std::string& node, Access access, const WhileSeen& while_seen) {
-  ensure_dir_at(devices_.home().fd(), "mnt", 0755);
-  const std::string name = "mnt/" + std::string(kStage) + random_hex(8);
-  mkdir_at(devices_.home().fd(), name, 0700);
-  const fs::path place = devices_.home().path() / name;
-  const auto hide = [&] {
-    ::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);  // EINVAL where mounting failed
-    ::unlinkat(devices_.home().fd(), name.c_str(), AT_REMOVEDIR);
-  };
-  try {
-    mount_on(place, node, access);
-    top_ = open_dir(place.string());
-    if (while_seen) while_seen(*this);
-  } catch (...) {
-    hide();
-    throw;
-  }
-  hide();
-}
-
-void OpenDevice::mount_on(const fs::path& place, const std::string& node, Access access) {
-  const auto found = probe_file_system(node);
-  if (!found)
-    throw Error(Errc::corrupt, "mounting the layer '" + printable(hash_) + "': its device has neither ext4 nor xfs");
-  MountSpec spec{found->type, node, place, 0, mount_options(found->type, devices_.options().mount_options), {}};
-  if (access == Access::read_only) spec.flags = MS_RDONLY;
-  try {
-    MountGuard(spec).release();
-  } catch (const Error& e) {
-    if (access == Access::read_write) throw;
-    // Mounted for writing elsewhere: then this is the same file system. Or it wants its journal replayed, which would
-    // write to it.
-    if (e.code() == Errc::in_use) {
-      spec.flags = 0;
-    } else {
-      const std::string as_it_is = found->type == "xfs" ? "norecovery" : "noload";
-      spec.data += (spec.data.empty() ? "" : ",") + as_it_is;
+// The device goes with its last user. It is seen on a directory of its own below HOME/mnt.
+std::unique_ptr<OpenDevice> open_device(DeviceSet& devices, const std::string& hash, Access access,
+                                        const OpenDevice::WhileSeen& while_seen = {}) {
+  std::unique_ptr<OpenDevice> out;
+  const auto dm_access = access == Access::read_only ? DmAccess::read_only : DmAccess::read_write;
+  devices.use(hash, dm_access, [&](const std::string& node) {
+    const int home = devices.home().fd();
+    ensure_dir_at(home, "mnt", 0755);
+    const std::string name = "mnt/" + std::string(kStage) + random_hex(8);
+    mkdir_at(home, name, 0700);
+    try {
+      const DeviceMount mount{hash, node, devices.home().path() / name, access};
+      out = std::make_unique<OpenDevice>(mount, devices.options(), while_seen);
+    } catch (...) {
+      ::unlinkat(home, name.c_str(), AT_REMOVEDIR);
+      throw;
     }
-    MountGuard(spec).release();
-  }
-  if (found->type == "xfs" && !devices_.options().xfs_retries.empty())
-    limit_xfs_retries(node, devices_.options().xfs_retries);
-}
-
-std::optional<Fd> OpenDevice::try_tree() const {
-  return try_open_at(top_.get(), kTree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-}
-
-Fd OpenDevice::make_tree() const {
-  ensure_dir_at(top_.get(), kTree, 0755);
-  return open_dir_at(top_.get(), kTree);
+    ::unlinkat(home, name.c_str(), AT_REMOVEDIR);
+  });
+  return out;
 }
 
 class DeviceMapperDriver : public Driver {
@@ -137,7 +74,11 @@ class DeviceMapperDriver : public Driver {
   DeviceSet& devices() const { return devices_; }
 
  private:
+  std::shared_ptr<const OpenDevice> open(const LayerId& id) const;
+  void refuse_offline() const;
+
   mutable DeviceSet devices_;
+  mutable OfflinePool offline_{devices_.home(), devices_.options()};
 };
 
 // The layer's own entries, with overlay's marks, on a device of their own until the parent is known. Without a parent
@@ -147,7 +88,7 @@ class DeviceTarget : public DiffTarget {
   DeviceTarget(DeviceMapperDriver& driver, const LayerId& id) : driver_(driver), id_(id) {
     if (driver_.exists(id)) throw Error(Errc::already_exists, "making the layer '" + id.str() + "': it exists");
     driver_.devices().create(stage_of(id), "");
-    device_.emplace(driver_.devices(), stage_of(id), Access::read_write);
+    device_ = open_device(driver_.devices(), stage_of(id), Access::read_write);
     tree_ = device_->make_tree();
   }
   ~DeviceTarget() override;
@@ -161,7 +102,7 @@ class DeviceTarget : public DiffTarget {
   void check_room() const;
   DeviceMapperDriver& driver_;
   LayerId id_;
-  std::optional<OpenDevice> device_;
+  std::unique_ptr<OpenDevice> device_;
   Fd tree_;
 };
 
@@ -207,8 +148,8 @@ void DeviceTarget::finish(const std::optional<LayerId>& parent, const std::vecto
                 devices.create(whole, parent ? parent->str() : "");
                 try {
                   complete_implied(tree_.get(), parent ? driver_.tree(*parent) : Tree(), implied_dirs);
-                  const OpenDevice device(devices, whole, Access::read_write);
-                  const Fd tree = device.make_tree();
+                  const auto device = open_device(devices, whole, Access::read_write);
+                  const Fd tree = device->make_tree();
                   merge_own(tree_.get(), plain_snapshot(tree.get()));
                   sync_to_pool(devices, tree.get());
                 } catch (...) {
@@ -236,11 +177,12 @@ std::vector<LayerId> DeviceMapperDriver::list() const {
 void DeviceMapperDriver::create(const LayerId& id, const std::optional<LayerId>& parent) {
   while_doing([&] { return "creating the layer '" + id.str() + "'"; },
               [&] {
+                refuse_offline();
                 devices_.create(id.str(), parent ? parent->str() : "");
                 if (parent) return;
                 try {
-                  const OpenDevice device(devices_, id.str(), Access::read_write);
-                  sync_file_system(device.make_tree().get());
+                  const auto device = open_device(devices_, id.str(), Access::read_write);
+                  sync_file_system(device->make_tree().get());
                 } catch (...) {
                   devices_.remove(id.str());
                   throw;
@@ -249,23 +191,43 @@ void DeviceMapperDriver::create(const LayerId& id, const std::optional<LayerId>&
 }
 
 std::unique_ptr<DiffTarget> DeviceMapperDriver::begin(const LayerId& id) {
+  while_doing([&] { return "making the layer '" + id.str() + "'"; }, [&] { refuse_offline(); });
   return std::make_unique<DeviceTarget>(*this, id);
 }
 
 void DeviceMapperDriver::remove(const LayerId& id) {
   while_doing([&] { return "removing the layer '" + id.str() + "'"; },
               [&] {
-                for (const auto& hash : {id.str(), stage_of(id) + "-whole", stage_of(id)}) devices_.remove(hash);
+                const auto parts = {id.str(), stage_of(id) + "-whole", stage_of(id)};
+                if (offline_.in_use()) {
+                  if (std::any_of(parts.begin(), parts.end(), [&](const auto& hash) { return devices_.find(hash); }))
+                    refuse_offline();
+                  return;
+                }
+                for (const auto& hash : parts) devices_.remove(hash);
                 if (const auto home = devices_.home().try_fd())
                   ::unlinkat(*home, ("mnt/" + id.str()).c_str(), AT_REMOVEDIR);  // engines make them
               });
 }
 
+std::shared_ptr<const OpenDevice> DeviceMapperDriver::open(const LayerId& id) const {
+  if (offline_.in_use()) return offline_.open(id.str());
+  return open_device(devices_, id.str(), Access::read_only);
+}
+
+// Before anything that writes.
+void DeviceMapperDriver::refuse_offline() const {
+  const auto reason = offline_.reason();
+  if (!reason.why.empty())
+    throw Error(Errc::unsupported, "the store can only be read: " + reason.why + "; " + reason.remedy);
+}
+
 Tree DeviceMapperDriver::tree(const LayerId& id) const {
-  auto device = std::make_shared<OpenDevice>(devices_, id.str(), Access::read_only);
+  const auto device = open(id);
   auto top = device->try_tree();
   if (!top) return Tree();
-  return Tree({Branch{std::make_shared<Fd>(std::move(*top)), WhiteoutStyle::none}}, device);
+  return Tree({Branch{std::make_shared<Fd>(std::move(*top)), WhiteoutStyle::none}},
+              std::const_pointer_cast<OpenDevice>(device));
 }
 
 int64_t DeviceMapperDriver::layer_size(const LayerId& id, int64_t content_bytes) const {
@@ -274,19 +236,26 @@ int64_t DeviceMapperDriver::layer_size(const LayerId& id, int64_t content_bytes)
 }
 
 uint64_t DeviceMapperDriver::disk_usage(const LayerId& id) const {
-  const OpenDevice device(devices_, id.str(), Access::read_only);
-  const auto tree = device.try_tree();
+  const auto device = open(id);
+  const auto tree = device->try_tree();
   return tree ? usage_of(tree->get()).on_disk : 0;
 }
 
 void DeviceMapperDriver::mount(const LayerId& id, Access access, const fs::path& target) {
   const fs::path place = free_mount_point(target);
-  const OpenDevice device(devices_, id.str(), access, [&](const OpenDevice& seen) {
+  const auto show = [&](const OpenDevice& seen) {
     const auto tree = access == Access::read_write ? std::optional(seen.make_tree()) : seen.try_tree();
     if (!tree)
       throw Error(Errc::corrupt, "mounting the layer '" + id.str() + "': its device has no directory '" + kTree + "'");
     MountGuard(bind_spec(path_of(tree->get()), place, access == Access::read_only)).release();
-  });
+  };
+  if (!offline_.in_use()) {
+    open_device(devices_, id.str(), access, show);
+    return;
+  }
+  if (access == Access::read_write)
+    while_doing([&] { return "mounting the layer '" + id.str() + "' for writing"; }, [&] { refuse_offline(); });
+  offline_.show(id.str(), show);
 }
 
 // What a new store needs besides; one that is there has its file system, and perhaps devices in place of loop files.
@@ -303,10 +272,11 @@ static DeviceMapper::Missing missing_for_new_store(const Options& options) {
 
 DriverStatus DeviceMapperDriver::probe() const {
   DriverStatus status;
-  const auto kernel = DeviceMapper::missing({"thin-pool", "thin"});
-  if (!kernel.why.empty()) {
-    status.readable = status.writable = status.mountable = false;
-    status.why_not = kernel.why, status.remedy = kernel.remedy;
+  const auto offline = offline_.reason();
+  if (!offline.why.empty()) {
+    status.readable = status.mountable = ::geteuid() == 0 && exists_at(AT_FDCWD, "/dev/loop-control");
+    status.writable = status.writable_mounts = false;
+    status.why_not = offline.why, status.remedy = offline.remedy;
     return status;
   }
   const auto home = devices_.home().try_fd();

@@ -50,6 +50,7 @@ Options Options::parse(const DriverOptions& options) {
       {"dm.mountopt", [&](Value v) { out.mount_options = v; }},
       {"dm.min_free_space", [&](Value v) { out.min_free_percent = parse_percent(v); }},
       {"dm.blkdiscard", [&](Value v) { discard = parse_bool(v); }},
+      {"dm.offline", [&](Value v) { out.offline = parse_bool(v); }},
       // Questions that do not arise here: devices are always removed when their last user goes, udev is asked if it
       // runs.
       {"dm.override_udev_sync_check", [](Value v) { parse_bool(v); }},

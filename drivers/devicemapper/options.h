@@ -25,6 +25,8 @@ struct Options {
   bool discard = true;             // dm.blkdiscard; off by default on devices of one's own
   bool deferred_deletion = false;  // what is in use at its removal goes later; else that is refused
 
+  bool offline = false;  // dm.offline, cairn's own: read without starting the pool
+
   bool on_loop_files() const { return thin_pool.empty() && data_device.empty() && metadata_device.empty(); }
 
   // Throws invalid for an unknown key or a value that is none, unsupported for what only engines do.

@@ -15,9 +15,6 @@
 
 namespace cairn::devicemapper {
 
-static constexpr const char* kData = "devicemapper/data";
-static constexpr const char* kMetadata = "devicemapper/metadata";
-
 std::string Pool::prefix() const {
   struct stat st;
   if (::fstat(home_.fd(), &st) != 0) throw_errno("looking at '" + printable(home_.path().string()) + "'");
@@ -75,8 +72,14 @@ bool Pool::is_to_grow() const {
     const auto st = device.empty() && wanted ? stat_at(home_.fd(), file) : std::nullopt;
     return st && static_cast<uint64_t>(st->st_size) < *wanted;
   };
-  return is_less(kData, options_.data_device, options_.loop_data_bytes) ||
-         is_less(kMetadata, options_.metadata_device, options_.loop_metadata_bytes);
+  return is_less(kPoolData, options_.data_device, options_.loop_data_bytes) ||
+         is_less(kPoolMetadata, options_.metadata_device, options_.loop_metadata_bytes);
+}
+
+Error lost_pool_file(const std::filesystem::path& path) {
+  return Error(Errc::not_found, "'" + printable(path.string()) +
+                                    "' is not there: put it back; a store on block devices needs dm.thinpooldev, or "
+                                    "dm.datadev and dm.metadatadev");
 }
 
 // An empty pool in place of a lost one would give new devices the numbers of those that the store has.
@@ -84,7 +87,8 @@ void Pool::check_files(For use) const {
   const auto lost = [&](const char* file, const std::string& device) {
     return device.empty() && !exists_at(home_.fd(), file);
   };
-  const bool no_data = lost(kData, options_.data_device), no_metadata = lost(kMetadata, options_.metadata_device);
+  const bool no_data = lost(kPoolData, options_.data_device),
+             no_metadata = lost(kPoolMetadata, options_.metadata_device);
   if (!no_data && !no_metadata) return;
   const Metadata records(home_.fd());
   const bool is_new = records.list().empty() && !records.device("");
@@ -92,10 +96,8 @@ void Pool::check_files(For use) const {
     const auto st = stat_at(home_.fd(), file);
     return st && st->st_blocks > 0;
   };
-  if (use == For::changing && is_new && !holds_something(kData) && !holds_something(kMetadata)) return;
-  throw Error(Errc::not_found, "'" + printable((home_.path() / (no_data ? kData : kMetadata)).string()) +
-                                   "' is not there: put it back; a store on block devices needs dm.thinpooldev, or "
-                                   "dm.datadev and dm.metadatadev");
+  if (use == For::changing && is_new && !holds_something(kPoolData) && !holds_something(kPoolMetadata)) return;
+  throw lost_pool_file(home_.path() / (no_data ? kPoolData : kPoolMetadata));
 }
 
 // Of the pool that is on the device already: a table with another one is refused by the kernel. Else of a new one,
@@ -129,8 +131,8 @@ Pool::Prepared Pool::prepare(For use) const {
     if (use == For::reading) wanted.reset();
     return device.empty() ? std::optional(loop_file(home_, file, wanted, new_size)) : std::nullopt;
   };
-  auto data = loop_of(kData, options_.data_device, options_.loop_data_bytes, Options::kLoopData);
-  auto metadata = loop_of(kMetadata, options_.metadata_device, options_.loop_metadata_bytes, Options::kLoopMetadata);
+  auto data = loop_of(kPoolData, options_.data_device, options_.loop_data_bytes, Options::kLoopData);
+  auto metadata = loop_of(kPoolMetadata, options_.metadata_device, options_.loop_metadata_bytes, Options::kLoopMetadata);
   const std::string data_node = data ? data->node() : options_.data_device;
   const std::string metadata_node = metadata ? metadata->node() : options_.metadata_device;
   const DmTarget table =
@@ -181,8 +183,8 @@ void Pool::check_backing() const {
                     "(cairn export, or dd from the block device " +
                     device + ") before the pool is stopped");
   };
-  check_one(table.metadata_device, kMetadata, options_.metadata_device);
-  check_one(table.data_device, kData, options_.data_device);
+  check_one(table.metadata_device, kPoolMetadata, options_.metadata_device);
+  check_one(table.data_device, kPoolData, options_.data_device);
 }
 
 PoolStatus Pool::status() const {

@@ -3,14 +3,21 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
+#include "core/util/error.h"
 #include "drivers/devicemapper/names.h"
 #include "drivers/devicemapper/options.h"
 #include "drivers/sys/home.h"
 #include "drivers/sys/loop.h"
 
 namespace cairn::devicemapper {
+
+// Below HOME, where the pool is in loop files.
+constexpr const char* kPoolData = "devicemapper/data";
+constexpr const char* kPoolMetadata = "devicemapper/metadata";
+Error lost_pool_file(const std::filesystem::path& path);  // not_found
 
 class Pool {
  public:

@@ -41,6 +41,7 @@ TEST(DeviceMapperOptions, MistakesAreNamed) {
   EXPECT_EQ(code_of("dm.basesize", "many"), Errc::invalid);
   EXPECT_EQ(code_of("dm.min_free_space", "100%"), Errc::invalid);
   EXPECT_EQ(code_of("dm.blkdiscard", "maybe"), Errc::invalid);
+  EXPECT_EQ(code_of("dm.offline", "maybe"), Errc::invalid);
   EXPECT_EQ(code_of("dm.fs", "btrfs"), Errc::unsupported);
   EXPECT_EQ(code_of("dm.blocksize", "100K"), Errc::invalid);
   EXPECT_EQ(code_of("dm.xfs_nospace_max_retries", "many"), Errc::invalid);
