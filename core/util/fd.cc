@@ -140,9 +140,10 @@ void ensure_dirs_at(int dir_fd, const std::string& path, mode_t mode) {
 }
 
 std::vector<std::string> list_dir(int dir_fd) {
-  const int own = ::openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (own < 0) throw_errno("opening the directory '" + printable(path_of(dir_fd)) + "'");
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(own), ::closedir);
+  Fd own(::openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(own ? ::fdopendir(own.get()) : nullptr, ::closedir);
+  if (!dir) throw_errno("opening the directory '" + printable(path_of(dir_fd)) + "'");
+  own.release();  // it is the stream's now
   std::vector<std::string> names;
   for (errno = 0; const dirent* entry = ::readdir(dir.get()); errno = 0) {
     const std::string_view name = entry->d_name;

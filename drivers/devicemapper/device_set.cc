@@ -205,6 +205,16 @@ void DeviceSet::use(const std::string& hash, DmAccess access,
   if (active.ours) let_go(hash);
 }
 
+// A device that is not fit for use. One that is open is often only looked into, by udev, which takes a moment.
+void DeviceSet::take_away(const std::string& hash) const {
+  try {
+    DeviceMapper::remove(name_of(hash));
+  } catch (const Error& e) {
+    if (e.code() != Errc::in_use) throw;
+    throw Error(Errc::in_use, "opening the device of '" + printable(hash) + "' for writing: it is mounted read-only");
+  }
+}
+
 DeviceSet::Active DeviceSet::activate(const std::string& hash, const DeviceRecord& record, DmAccess access) {
   const std::string name = name_of(hash);
   if (const auto info = DeviceMapper::info(name)) {
@@ -214,12 +224,11 @@ DeviceSet::Active DeviceSet::activate(const std::string& hash, const DeviceRecor
       DeviceMapper::ensure_node(name);
       return {DeviceMapper::node(name), ours};
     }
-    if (unfit && info->open_count > 0)
-      throw Error(Errc::in_use, "opening the device of '" + printable(hash) + "' for writing: it is mounted read-only");
-    if (unfit) DeviceMapper::remove(name);
+    if (unfit) take_away(hash);
   }
-  DeviceMapper::create(name, {thin_table(static_cast<uint64_t>(record.size), pool_.name(), record.device_id)}, access,
-                       own_uuid(name));
+  DeviceMapper::create(
+      name, {thin_table(static_cast<uint64_t>(record.size), DeviceMapper::node(pool_.name()), record.device_id)},
+      access, own_uuid(name));
   return {DeviceMapper::node(name), true};
 }
 

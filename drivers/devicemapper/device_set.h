@@ -72,6 +72,7 @@ class DeviceSet {
   };
   Active activate(const std::string& hash, const DeviceRecord& record, DmAccess access);
   void let_go(const std::string& hash);
+  void take_away(const std::string& hash) const;
   FileLock lock();
 
   LayerHome home_;

@@ -33,8 +33,8 @@ DmTarget pool_table(uint64_t data_bytes, const std::string& metadata_device, con
                       kLowWater)};
 }
 
-DmTarget thin_table(uint64_t bytes, const std::string& pool, int64_t device_id) {
-  return {0, bytes / kSector, "thin", fmt::format("{} {}", DeviceMapper::node(pool), device_id)};
+DmTarget thin_table(uint64_t bytes, const std::string& pool_node, int64_t device_id) {
+  return {0, bytes / kSector, "thin", fmt::format("{} {}", pool_node, device_id)};
 }
 
 static std::vector<std::string_view> words_of(std::string_view text) {

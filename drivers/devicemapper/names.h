@@ -29,7 +29,7 @@ constexpr uint64_t kSector = 512;
 // A full pool fails writes at once, where an engine's makes them wait for a minute first.
 DmTarget pool_table(uint64_t data_bytes, const std::string& metadata_device, const std::string& data_device,
                     uint64_t block_sectors);
-DmTarget thin_table(uint64_t bytes, const std::string& pool, int64_t device_id);
+DmTarget thin_table(uint64_t bytes, const std::string& pool_node, int64_t device_id);
 
 // The devices a thin-pool target lies on ("7:1") and its block size. Throws Errc::invalid for another target's table.
 struct PoolTable {

@@ -2,6 +2,8 @@
 
 #include <libdevmapper.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -288,8 +290,20 @@ bool DeviceMapper::keep(const std::string& name) {
   return true;
 }
 
+static std::string link_of(const std::string& name) { return "/dev/mapper/" + name; }
+
+std::string DeviceMapper::node(const std::string& name) {
+  const Task task(DM_DEVICE_INFO, "looking for", name);
+  if (task.try_run() != 0) return link_of(name);
+  const dm_info info = info_of(task);
+  const std::string own = "/dev/dm-" + std::to_string(info.minor);
+  const auto st = stat_at(AT_FDCWD, own);
+  const bool is_it = info.exists && st && S_ISBLK(st->st_mode) && st->st_rdev == makedev(info.major, info.minor);
+  return is_it ? own : link_of(name);
+}
+
 void DeviceMapper::ensure_node(const std::string& name) {
-  if (!exists_at(AT_FDCWD, node(name))) make_node(name);
+  if (!exists_at(AT_FDCWD, link_of(name))) make_node(name);
 }
 
 void DeviceMapper::message(const std::string& name, const std::string& text) {

@@ -58,7 +58,9 @@ class DeviceMapper {
 
   // Whoever made an existing device may have been killed before its node was there.
   static void ensure_node(const std::string& name);
-  static std::string node(const std::string& name) { return "/dev/mapper/" + name; }
+  // Its block device: /dev/dm-N, which the kernel itself makes and takes away, where devtmpfs is mounted. Else
+  // /dev/mapper/NAME, which udev may take away late, together with an earlier device of that name.
+  static std::string node(const std::string& name);
 };
 
 }  // namespace cairn

@@ -41,7 +41,7 @@ std::optional<LoopDevice> LoopDevice::find(const std::string& path) {
   const struct stat file = stat_of(path);
   for (const auto& name : list_dir(open_dir("/sys/block").get())) {
     if (!name.starts_with("loop") || !exists_at(AT_FDCWD, "/sys/block/" + name + "/loop")) continue;
-    Fd fd(::open(("/dev/" + name).c_str(), O_RDWR | O_CLOEXEC));
+    Fd fd(::open(("/dev/" + name).c_str(), O_RDONLY | O_CLOEXEC));  // after a writer udev looks into a device anew
     if (fd && shows(fd.get(), file)) return LoopDevice(std::move(fd), "/dev/" + name);
   }
   return std::nullopt;

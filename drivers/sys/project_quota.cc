@@ -21,9 +21,10 @@ namespace cairn {
 static constexpr const char* kNode = "backingFsBlockDev";
 
 [[noreturn]] static void throw_unsupported() {
-  throw Error(Errc::unsupported,
-              "limiting the size of a layer: its file system keeps no project quotas; they need xfs mounted with the "
-              "option pquota");
+  throw Error(
+      Errc::unsupported,
+      "limiting the size of a layer: its file system keeps no project quotas, or was mounted with nodev; they need "
+      "xfs mounted with the option pquota");
 }
 
 // 0 where there are no projects.
@@ -89,7 +90,7 @@ void limit_directory(int home, int dir, uint64_t bytes) {
   quota.d_id = project;
   quota.d_blk_hardlimit = quota.d_blk_softlimit = std::max<uint64_t>(bytes / 512, 1);  // 0 would be none
   if (quota_call(Q_XSETQLIM, node, project, quota) != 0) {
-    if (errno == EPERM || errno == EACCES || errno == EIO) throw_errno("limiting the size of a layer");
+    if (errno == EPERM || errno == EIO) throw_errno("limiting the size of a layer");  // EACCES: nodev
     throw_unsupported();
   }
   join_project(dir, project);

@@ -38,7 +38,10 @@ class Killed(Case):
             running = self.start(*argv(root))
             moment = moments.uniform(0, took)
             time.sleep(moment)
-            early += running.kill().code == -9
+            if running.kill().code == -9:
+                early += 1
+            else:
+                took *= 0.95  # the machine has become faster
             with self.subTest(kill=n, moment=moment):
                 self.check_visible_is_complete(Store(root, driver))
                 self.cairn(*argv(root))

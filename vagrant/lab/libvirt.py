@@ -3,6 +3,7 @@ host's own libvirt is touched, and all of it ends with the namespace."""
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -31,8 +32,10 @@ def enter_namespace():
         _adopt_orphans()
         return
     os.environ[INSIDE] = "1"
-    os.execvp("unshare", ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-                          "--propagation", "private", sys.executable, *sys.argv])
+    with subprocess.Popen(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+                           "--propagation", "private", sys.executable, *sys.argv]) as inside:
+        signal.signal(signal.SIGTERM, lambda *_: inside.kill())  # unshare blocks it; all it started ends with it
+        sys.exit(inside.wait())
 
 
 def _adopt_orphans():

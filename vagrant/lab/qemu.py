@@ -50,6 +50,7 @@ def run(folder, command, *, name="vm", memory=2048, cpus=2, disks=(), results=No
     """Runs `command` as root in a machine with the kernel in `folder`; its output goes to stdout. `disks` are sizes of blank
     disks (vda, vdb…), `results` a folder that is /results there. Returns the exit status, or raises Failed."""
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # else the machine would outlive us
     with tempfile.TemporaryDirectory(prefix="cairn-vm-") as work:
         control = os.path.join(work, "control")
         os.mkdir(control)

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 
 from lab import boxes, libvirt
@@ -34,7 +35,8 @@ def run(machine, arguments, results):
 
 def validate():
     """Raises Failed unless Vagrant is content with the Vagrantfile."""
-    _vagrant("validate")
+    with tempfile.TemporaryDirectory() as state:  # else it asks libvirt for machines that a killed run left
+        _vagrant("validate", VAGRANT_DOTFILE_PATH=state)
 
 
 @contextlib.contextmanager
@@ -50,9 +52,9 @@ def _up(machine):
         _vagrant("destroy", "-f", machine.name)
 
 
-def _vagrant(*arguments):
+def _vagrant(*arguments, **environment):
     started = time.monotonic()
-    done = subprocess.run(["vagrant", *arguments], cwd=HERE, env={**os.environ, **ENVIRONMENT}, stdin=subprocess.DEVNULL,
+    done = subprocess.run(["vagrant", *arguments], cwd=HERE, env={**os.environ, **ENVIRONMENT, **environment}, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         lines = [line for line in done.stdout.splitlines() if "Progress: " not in line]

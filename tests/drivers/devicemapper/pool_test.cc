@@ -91,13 +91,13 @@ TEST_F(ThinPools, OfOthersAreTakenOnlyWhenEmpty) {
   const ForeignDevice pool(own_pool(), pool_table(512 * kMiB, meta.node(), data.node(), 128));
   DeviceMapper::message(pool.name(), "create_thin 77");
   {
-    const ForeignDevice theirs("cairn-test-theirs", thin_table(64 * kMiB, pool.name(), 77));
+    const ForeignDevice theirs("cairn-test-theirs", thin_table(64 * kMiB, DeviceMapper::node(pool.name()), 77));
     const Fd fd = open_at(AT_FDCWD, DeviceMapper::node(theirs.name()), O_WRONLY | O_SYNC);
     write_all(fd.get(), std::string("theirs"));
   }
   const auto driver = open({{"dm.thinpooldev", pool.name()}});
   EXPECT_REFUSED(driver->create(a_, std::nullopt), Errc::invalid, "unused pool");
-  const ForeignDevice theirs("cairn-test-theirs", thin_table(64 * kMiB, pool.name(), 77));
+  const ForeignDevice theirs("cairn-test-theirs", thin_table(64 * kMiB, DeviceMapper::node(pool.name()), 77));
   EXPECT_EQ(read_file_at(AT_FDCWD, DeviceMapper::node(theirs.name()), 64 * kMiB).substr(0, 6), "theirs");
 }
 

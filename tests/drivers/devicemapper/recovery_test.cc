@@ -1,6 +1,9 @@
 // What crashes, engines and other people's hands leave of a pool.
 #include <fcntl.h>
 
+#include <chrono>
+#include <thread>
+
 #include "drivers/sys/mount.h"
 #include "drivers/sys/mount_table.h"
 #include "tests/drivers/devicemapper/store.h"
@@ -48,8 +51,8 @@ TEST_F(Recovery, ARollbackThatFailsForgetsNothing) {
   driver->mount(a_, Access::read_only, place("keeps the pool"));
   const auto record = *metadata().device("c");
   {
-    const ForeignDevice other("cairn-test-other",
-                              thin_table(static_cast<uint64_t>(record.size), pool(), record.device_id));
+    const ForeignDevice other("cairn-test-other", thin_table(static_cast<uint64_t>(record.size),
+                                                             DeviceMapper::node(pool()), record.device_id));
     EXPECT_REFUSED(driver->create(LayerId("d"), a_), Errc::in_use, "delete");
     EXPECT_EQ(metadata().device("c"), record) << "the device is there, so is its file";
     EXPECT_TRUE(metadata().transaction());
@@ -91,7 +94,8 @@ TEST_F(Recovery, WhatOthersMadeIsTheirsToRemove) {
   auto driver = open();
   driver->mount(a_, Access::read_only, place("keeps the pool"));
   const auto record = *metadata().device("b");
-  const ForeignDevice engines(device("b"), thin_table(static_cast<uint64_t>(record.size), pool(), record.device_id));
+  const ForeignDevice engines(
+      device("b"), thin_table(static_cast<uint64_t>(record.size), DeviceMapper::node(pool()), record.device_id));
   driver = open();
   driver->create(c_, b_);
   EXPECT_EQ(own(*driver, b_), "b");
@@ -125,13 +129,30 @@ TEST_F(Recovery, ADeviceThatTheKernelIsTakingAwayIsWaitedFor) {
   const std::string name = device("goes");
   for (int round = 0; round < 100; ++round) {
     DeviceMapper::message(pool(), "create_thin 1000");
-    DeviceMapper::create(name, {thin_table(kMiB, pool(), 1000)}, DmAccess::read_write, "");
+    DeviceMapper::create(name, {thin_table(kMiB, DeviceMapper::node(pool()), 1000)}, DmAccess::read_write, "");
     Fd user = open_at(AT_FDCWD, DeviceMapper::node(name), O_RDWR);
     DeviceMapper::remove(name, true);
     user.reset();
     while (DeviceMapper::info(name)) continue;
     ASSERT_NO_THROW(DeviceMapper::message(pool(), "delete 1000")) << "round " << round;
   }
+  unmount(place("keeps the pool"));
+}
+
+TEST_F(Recovery, ADeviceThatUdevLooksIntoIsWaitedFor) {
+  make_store();
+  open()->mount(a_, Access::read_only, place("keeps the pool"));
+  const std::string base = device("base");
+  const auto record = *metadata().device("");
+  const DmTarget table = thin_table(static_cast<uint64_t>(record.size), DeviceMapper::node(pool()), record.device_id);
+  DeviceMapper::create(base, {table}, DmAccess::read_only, own_uuid(base));
+  Fd user = open_at(AT_FDCWD, DeviceMapper::node(base), O_RDONLY);
+  std::thread looks([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(700));
+    user.reset();
+  });
+  EXPECT_NO_THROW(open()->create(c_, a_));
+  looks.join();
   unmount(place("keeps the pool"));
 }
 
