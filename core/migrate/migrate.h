@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,8 +42,10 @@ struct MigrateOptions {
   bool beside = false;    // the target is made below the source's root, to be switched to
   // What belongs to no driver. It need not move in place, but for volumes of Docker before 1.7, which lie in vfs/dir.
   enum class State { carried, volumes_carried, stays } state = State::carried;
-  bool later_part = false;            // of several of one root: what the target holds came with the parts before
-  bool containers = true;             // and their volumes
+  bool later_part = false;  // of several of one root: what the target holds came with the parts before
+  bool containers = true;   // and their volumes
+  // Those that a later engine has taken over from the graph: what it left of them in there is of yesterday.
+  std::set<std::string> taken_over{};
   bool verify = false;                // read every layer back from the target and compare
   std::vector<std::string> images{};  // v1 ids chosen by the user (ancestors come along); empty: all
   unsigned jobs = 1;
@@ -86,6 +89,8 @@ struct MigrationPlan {
   double seconds = 0;                 // a rough estimate
 };
 
+inline constexpr const char* kVerifyFailed = "verify-failed";  // a kind of damage: the target's
+
 struct MigrationReport {
   std::vector<MigratedImage> images;
   std::vector<MigratedLayer> layers;
@@ -94,7 +99,8 @@ struct MigrationReport {
   std::vector<Damage> damage;  // the plan's, and what was found on the way
   uint64_t bytes_hashed = 0, bytes_copied = 0, files_linked = 0;
   double seconds = 0;
-  bool complete() const;  // nothing failed and nothing was damaged
+  bool complete() const;    // nothing failed and nothing was damaged
+  bool unfinished() const;  // something failed or does not verify: another run tries it again
 };
 
 // Reads the source only. Throws Errc::already_exists if the target holds anything but an unfinished or older migration
