@@ -146,23 +146,27 @@ Exit roll_back(const Flags& flags) {
   return Exit::done;
 }
 
-// The old store goes once the new one, in its place, is whole.
-Exit end_switch(const Flags& flags, const Globals& globals) {
-  StoreSwitch store_switch(flags.source);
+// Goes on with what an earlier run began to remove, or kept: of a switch the old store goes once the new one, in its
+// place, is whole.
+Exit end_removal(const Flags& flags, const Globals& globals) {
   Globals in_place = globals;
   in_place.root = flags.source;
   in_place.driver.clear();
   const auto progress = make_progress(globals.progress);
   const Store store = open_to_write(in_place, *progress, IfAbsent::refuse);
-  LayerStore layers = layers_of(store, in_place, *progress);
-  verify_layers(store.metadata->layers(), layers, globals.jobs, *progress);
-  store_switch.forget_old();
+  if (has_source_to_remove(store.root)) {
+    finish_removal({store.root, *store.driver, *store.metadata, {}});
+  } else {
+    LayerStore layers = layers_of(store, in_place, *progress);
+    verify_layers(store.metadata->layers(), layers, globals.jobs, *progress);
+    StoreSwitch(flags.source).forget_old();
+  }
   print("The old store is removed.\n");
   return Exit::done;
 }
 
-// What is left to do of a switch that an earlier run made or began; nothing if there is none, or it is undone.
-std::optional<Exit> go_on_with_switch(const Flags& flags, const Globals& globals) {
+// What is left to do of what an earlier run did in place; nothing if there was none, or it is undone.
+std::optional<Exit> go_on_in_place(const Flags& flags, const Globals& globals) {
   StoreSwitch store_switch(flags.source);
   const bool stopped = store_switch.state() == SwitchState::underway;
   if (stopped) {
@@ -172,7 +176,7 @@ std::optional<Exit> go_on_with_switch(const Flags& flags, const Globals& globals
   }
   const bool switched = store_switch.state() == SwitchState::switched;
   if (flags.rollback) return stopped && !switched ? Exit::done : roll_back(flags);
-  if (switched && flags.remove_source) return end_switch(flags, globals);
+  if (flags.remove_source && (switched || has_source_to_remove(flags.source))) return end_removal(flags, globals);
   return stopped && switched ? std::optional(Exit::done) : std::nullopt;
 }
 
@@ -180,7 +184,7 @@ Exit run(const Flags& flags, const Globals& globals) {
   require_root("migrating a store");
   check(flags);
   if (flags.in_place && !flags.dry_run)
-    if (const auto exit = go_on_with_switch(flags, globals)) return *exit;
+    if (const auto exit = go_on_in_place(flags, globals)) return *exit;
   MigrationSides sides = open_migration(globals, flags.source, flags.source_driver, flags.target);
   const auto planned = plan_all(flags, globals, sides);
   if (flags.dry_run) {

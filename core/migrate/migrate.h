@@ -119,5 +119,8 @@ MigrationReport run_migration(const MigrationPlan& plan, const ContentSource& so
 // In place, after a complete and verified migration: removes graph/, repositories-DRV, linkgraph.db, the containers'
 // old config.json and the driver directories no layer refers to. Throws Errc::invalid if `report` is not complete.
 void remove_source(const MigrationSource& source, const MigrationTarget& target, const MigrationReport& report);
+// What a crash left of that to do.
+bool has_source_to_remove(const std::filesystem::path& root);
+void finish_removal(const MigrationTarget& target);
 
 }  // namespace cairn

@@ -127,6 +127,7 @@ std::map<ChainId, std::string> LayerPlacer::place(const std::vector<LayerPlace>&
                  todo.begin() + static_cast<ptrdiff_t>(std::min(begin + kBatch, todo.size())));
     place_batch(batch, failed);
   }
+  if (resumed) layers_.recover();  // damaged records, which are replaced now, may have kept it from clearing up before
   return failed;
 }
 

@@ -124,8 +124,10 @@ bool ensure_dir_at(int dir_fd, const std::string& path, mode_t mode) {
     return true;
   }
   if (errno != EEXIST) throw_errno("making the directory '" + printable(path) + "'");
-  struct stat st;
-  if (::fstatat(dir_fd, path.c_str(), &st, 0) != 0 || !S_ISDIR(st.st_mode))
+  struct stat st {};  // stays empty for a link to nowhere
+  if (::fstatat(dir_fd, path.c_str(), &st, 0) != 0 && errno != ENOENT)
+    throw_errno("making the directory '" + printable(path) + "'");
+  if (!S_ISDIR(st.st_mode))
     throw Error(Errc::io, "making the directory '" + printable(path) + "': something else has that name");
   return false;
 }
@@ -140,9 +142,10 @@ void ensure_dirs_at(int dir_fd, const std::string& path, mode_t mode) {
 }
 
 std::vector<std::string> list_dir(int dir_fd) {
-  const int own = ::openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (own < 0) throw_errno("opening the directory '" + printable(path_of(dir_fd)) + "'");
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(own), ::closedir);
+  Fd own(::openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(own ? ::fdopendir(own.get()) : nullptr, ::closedir);
+  if (!dir) throw_errno("opening the directory '" + printable(path_of(dir_fd)) + "'");
+  own.release();  // it is the stream's now
   std::vector<std::string> names;
   for (errno = 0; const dirent* entry = ::readdir(dir.get()); errno = 0) {
     const std::string_view name = entry->d_name;

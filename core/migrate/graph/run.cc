@@ -91,9 +91,11 @@ class Run {
     progress_.state("image " + report_.images[i].source_id.substr(0, 12), "failed");
   }
 
-  // Layers of images that an earlier run finished need no hashing: their configuration names them.
+  // Layers of images that an earlier run finished need no hashing: their configuration names them. Of a run that was not
+  // finished the state says more.
   void recall() {
     mapping_ = read_mapping(root_.get());
+    if (state_.resumed()) return;
     for (size_t i = 0; i < selection_.images.size(); ++i) {
       const auto known = mapping_.find(selection_.images[i]->id);
       if (report_.images[i].status != "exists" || known == mapping_.end()) continue;
