@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -84,9 +85,10 @@ struct MigrationPlan {
   std::vector<MigratedState> state;
   std::vector<Damage> damage;  // what the source has that is not whole
   uint64_t bytes_to_hash = 0, bytes_to_copy = 0, bytes_free = 0;
-  size_t layers_of_unknown_size = 0;  // to be hashed, but not in bytes_to_hash
-  bool linked = false;                // same file system: reflinks or hardlinks
-  double seconds = 0;                 // a rough estimate
+  size_t layers_of_unknown_size = 0;                         // to be hashed, but not in bytes_to_hash
+  bool linked = false;                                       // same file system: reflinks or hardlinks
+  double seconds = 0;                                        // a rough estimate
+  std::shared_ptr<const struct ContentSelection> selection;  // what run_migration of a content-addressed source goes by
 };
 
 inline constexpr const char* kVerifyFailed = "verify-failed";  // a kind of damage: the target's

@@ -28,7 +28,7 @@ class ContentRun {
         target_(target),
         options_(options),
         progress_(progress),
-        selection_(select(source, options)),
+        selection_(*plan.selection),
         root_(open_dir(target.root.string())),
         state_(root_.get(), identity_of(source)),
         layers_(target.driver, target.metadata, options.jobs, progress, target.guard) {
@@ -171,7 +171,7 @@ class ContentRun {
   const MigrationTarget& target_;
   const MigrateOptions& options_;
   Progress& progress_;
-  const ContentSelection selection_;
+  const ContentSelection& selection_;
   const Fd root_;
   MigrationState state_;
   LayerStore layers_;
