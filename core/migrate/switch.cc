@@ -54,10 +54,13 @@ static void rename_or_exchange(int root, const std::string& from, const std::str
     throw_errno("putting '" + printable(from) + "' in the place of '" + printable(to) + "'");
 }
 
-// Only once a record says that all is done: `now` tells those who go on how far it came.
-static void forget_way(int root) {
-  if (::unlinkat(root, kNow, 0) != 0 && errno != ENOENT) throw_errno("removing '" + std::string(kNow) + "'");
+static void remove_link(int root, const std::string& path) {
+  if (::unlinkat(root, path.c_str(), 0) != 0 && errno != ENOENT)
+    throw_errno("removing the link '" + printable(path) + "'");
 }
+
+// Only once a record says that all is done: `now` tells those who go on how far it came.
+static void forget_way(int root) { remove_link(root, kNow); }
 
 static void sync_dirs(int root) {
   for (const char* dir : {".cairn-switch/old", ".cairn-switch/new", kDir, "."})
@@ -88,6 +91,7 @@ std::optional<StoreSwitch::Record> StoreSwitch::read() const {
 
 void StoreSwitch::write(const Record& record) {
   const Fd root = open_dir(root_.string());
+  remove_abandoned_files(open_dir_at(root.get(), kDir).get());
   const Json json = {{"parts", record.parts}, {"to", record.to}, {"done", record.done}, {"complete", record.complete}};
   replace_file_at(root.get(), kRecord, json.dump() + "\n", 0600);
 }
@@ -164,7 +168,7 @@ void StoreSwitch::link_away(const std::string& name, const std::string& side) {
   const Fd root = open_dir(root_.string());
   if (is_link_to(root.get(), name, way_to(name))) return;
   const std::string kept = std::string(kDir) + "/" + side + "/" + name;
-  if (is_link_to(root.get(), kept, way_to(name))) ::unlinkat(root.get(), kept.c_str(), 0);  // of an earlier try
+  if (is_link_to(root.get(), kept, way_to(name))) remove_link(root.get(), kept);  // of an earlier try
   if (!exists_at(root.get(), name)) return make_link(root.get(), way_to(name), name);
   make_link(root.get(), way_to(name), kept);
   rename_or_exchange(root.get(), name, kept, RENAME_EXCHANGE);
@@ -174,13 +178,10 @@ void StoreSwitch::put_in_place(const std::string& name, const std::string& side)
   const Fd root = open_dir(root_.string());
   const std::string kept = std::string(kDir) + "/" + side + "/" + name;
   if (is_link_to(root.get(), name, way_to(name))) {
-    if (!exists_at(root.get(), kept)) {
-      if (::unlinkat(root.get(), name.c_str(), 0) != 0) throw_errno("removing the link '" + printable(name) + "'");
-      return;
-    }
+    if (!exists_at(root.get(), kept)) return remove_link(root.get(), name);
     rename_or_exchange(root.get(), kept, name, RENAME_EXCHANGE);
   }
-  if (is_link_to(root.get(), kept, way_to(name))) ::unlinkat(root.get(), kept.c_str(), 0);
+  if (is_link_to(root.get(), kept, way_to(name))) remove_link(root.get(), kept);
 }
 
 void StoreSwitch::go(Record& record) {
@@ -190,7 +191,7 @@ void StoreSwitch::go(Record& record) {
     for (const auto& name : record.parts) link_away(name, other(record.to));
     sync_dirs(root.get());
     const std::string turn = std::string(kNow) + ".turned";
-    ::unlinkat(root.get(), turn.c_str(), 0);
+    remove_link(root.get(), turn);
     make_link(root.get(), record.to, turn);
     rename_or_exchange(root.get(), turn, kNow, 0);
     sync_dirs(root.get());
