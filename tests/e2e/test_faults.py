@@ -31,7 +31,7 @@ SAYS_WHY = {"ENOSPC": "No space left on device", "EDQUOT": "Disk quota exceeded"
 def shape(root, inside=""):
     """A data root, or its folder `inside`, as two migrations of one source must leave it. Only an overlay2's random short names may
     differ, and which of two layers with equal content the one that is kept is called after."""
-    links, twins = {}, {}
+    links, twins, has_graph = {}, {}, os.path.isdir(root + "/graph")
     for path in glob.glob(f"{root}/image/*/layerdb/sha256/*/cache-id"):
         with open(path) as text:
             twins[text.read()] = os.path.basename(os.path.dirname(path))
@@ -52,7 +52,10 @@ def shape(root, inside=""):
         if NAMES_LAYERS.search(name):
             with open(path) as text:
                 entry = " ".join(links.get(part.removeprefix("l/"), part) for part in re.split("[:\n]", text.read()))
-        found[alike(name)] = alike(entry) + overlay_marks(path)
+            entry = alike(entry)
+        if not has_graph:             # which is of the source, and keeps both twins
+            name, entry = alike(name), alike(entry)
+        found[name] = entry + overlay_marks(path)
     return found
 
 
