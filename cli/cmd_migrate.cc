@@ -8,6 +8,7 @@
 #include "core/layer/store_lock.h"
 #include "core/migrate/root_state.h"
 #include "core/migrate/switch.h"
+#include "core/migrate/verify.h"
 
 namespace cairn {
 namespace {
@@ -26,8 +27,8 @@ struct Flags {
 void check(const Flags& flags) {
   if (flags.in_place == !flags.target.empty()) refuse(flags, "say either --to TARGET or --in-place");
   if (flags.remove_source && !flags.in_place) refuse(flags, "--remove-source goes with --in-place only");
-  if (flags.rollback && (!flags.in_place || flags.remove_source))
-    refuse(flags, "--rollback goes with --in-place, and not with --remove-source");
+  if (flags.rollback && (!flags.in_place || flags.remove_source || flags.dry_run))
+    refuse(flags, "--rollback goes with --in-place, and not with --remove-source or --dry-run");
   if (flags.remove_source && (!flags.images.empty() || flags.no_containers))
     refuse(flags, "--remove-source would remove what --image or --no-containers left behind");
 }
@@ -58,6 +59,15 @@ std::vector<std::string> images_in(const MigrationPart& part, const Flags& flags
   return out;
 }
 
+// In a graph that a later engine migrated: the containers that it works with since, be they damaged or not.
+std::set<std::string> taken_over(const MigrationPart& part) {
+  std::set<std::string> out;
+  std::vector<Damage> damage;
+  for (const auto& mount : part.store.metadata->layers().mounts(&damage)) out.insert(mount.name);
+  for (const auto& one : damage) out.insert(one.object);
+  return out;
+}
+
 struct PlannedPart {
   const MigrationPart* part;
   MigrateOptions options;
@@ -70,6 +80,7 @@ std::vector<PlannedPart> plan_all(const Flags& flags, const Globals& globals, co
   for (const auto& part : sides.parts) {
     MigrateOptions options = options_of(flags, globals, sides);
     options.later_part = !out.empty();
+    if (options.later_part && part.graph) options.taken_over = taken_over(part);
     options.images = images_in(part, flags, sides.parts.size() == 1);
     if (!flags.images.empty() && options.images.empty()) continue;
     out.push_back({&part, options, part.plan(target, options)});
@@ -102,13 +113,23 @@ MigrationReport run_all(const std::vector<PlannedPart>& planned, const Migration
   return report;
 }
 
+// What another run may bring must not be missing from a store that takes the place of the old one.
+void refuse_half(const std::string& root, const MigrationReport& report) {
+  for (const auto& one : report.damage)
+    if (one.kind == kVerifyFailed || one.kind.ends_with("-unreadable"))
+      throw Error(Errc::io,
+                  "switching '" + printable(root) + "' to the new store: " + one.kind + " " + printable(one.object) +
+                      "; the old store stays: run this again, leave it out with --image, or migrate --to another root");
+}
+
 // In place: what was made beside the old store takes its place, and what the user no longer wants goes.
 void settle(const Flags& flags, const MigrationSides& sides, const MigrationReport& report) {
   const MigrationPart& part = sides.parts.front();
   StoreSwitch store_switch(part.store.root);
   if (sides.beside) {
+    refuse_half(part.store.root.string(), report);
     sides.migration_target().guard();
-    store_switch.start(sides.switched_parts());
+    store_switch.start(sides.switched_parts(), report.complete());
   }
   if (!flags.remove_source) return;
   if (!report.complete()) return complain("the source is kept, as not everything was migrated");
@@ -125,14 +146,45 @@ Exit roll_back(const Flags& flags) {
   return Exit::done;
 }
 
+// Goes on with what an earlier run began to remove, or kept: of a switch the old store goes once the new one, in its
+// place, is whole.
+Exit end_removal(const Flags& flags, const Globals& globals) {
+  Globals in_place = globals;
+  in_place.root = flags.source;
+  in_place.driver.clear();
+  const auto progress = make_progress(globals.progress);
+  const Store store = open_to_write(in_place, *progress, IfAbsent::refuse);
+  if (has_source_to_remove(store.root)) {
+    finish_removal({store.root, *store.driver, *store.metadata, {}});
+  } else {
+    LayerStore layers = layers_of(store, in_place, *progress);
+    verify_layers(store.metadata->layers(), layers, globals.jobs, *progress);
+    StoreSwitch(flags.source).forget_old();
+  }
+  print("The old store is removed.\n");
+  return Exit::done;
+}
+
+// What is left to do of what an earlier run did in place; nothing if there was none, or it is undone.
+std::optional<Exit> go_on_in_place(const Flags& flags, const Globals& globals) {
+  StoreSwitch store_switch(flags.source);
+  const bool stopped = store_switch.state() == SwitchState::underway;
+  if (stopped) {
+    refuse_if_engine_runs(open_dir(flags.source).get());
+    store_switch.finish();
+    print("The exchange that was stopped is finished.\n");
+  }
+  const bool switched = store_switch.state() == SwitchState::switched;
+  if (flags.rollback) return stopped && !switched ? Exit::done : roll_back(flags);
+  if (flags.remove_source && (switched || has_source_to_remove(flags.source))) return end_removal(flags, globals);
+  return stopped && switched ? std::optional(Exit::done) : std::nullopt;
+}
+
 Exit run(const Flags& flags, const Globals& globals) {
   require_root("migrating a store");
   check(flags);
-  if (flags.in_place && !flags.dry_run && StoreSwitch(flags.source).state() == SwitchState::underway) {
-    refuse_if_engine_runs(open_dir(flags.source).get());
-    StoreSwitch(flags.source).finish();
-  }
-  if (flags.rollback) return roll_back(flags);
+  if (flags.in_place && !flags.dry_run)
+    if (const auto exit = go_on_in_place(flags, globals)) return *exit;
   MigrationSides sides = open_migration(globals, flags.source, flags.source_driver, flags.target);
   const auto planned = plan_all(flags, globals, sides);
   if (flags.dry_run) {
@@ -151,7 +203,8 @@ Exit run(const Flags& flags, const Globals& globals) {
 
 Command migrate_command(CLI::App& program, const Globals& globals) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App* app = program.add_subcommand("migrate", "Carry a root of Docker 0.7 to 28 to the current layout, with any driver");
+  CLI::App* app =
+      program.add_subcommand("migrate", "Carry a root of Docker 0.7 to 28 to the current layout, with any driver");
   app->add_option("source", flags->source, "The old root; only read, unless --in-place is given")
       ->type_name("SOURCE")
       ->required();
@@ -164,7 +217,8 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
                 "--storage-driver a new store is made from links, and exchanged for the old one in one step");
   app->add_flag("--remove-source", flags->remove_source,
                 "With --in-place: verify, then remove what only the old engine or driver reads");
-  app->add_flag("--rollback", flags->rollback, "With --in-place: undo the exchange, as long as the source is not removed");
+  app->add_flag("--rollback", flags->rollback,
+                "With --in-place: undo the exchange, as long as the source is not removed");
   app->add_option("--source-driver", flags->source_driver,
                   "The driver to read, if SOURCE has several; --storage-driver is "
                   "the one to write")

@@ -22,10 +22,12 @@ std::string xattr_names(List&& list) {
   char small[512];
   ssize_t n = list(small, sizeof small);
   if (n >= 0) return {small, static_cast<size_t>(n)};
-  if (errno != ERANGE) return {};
+  if (errno == EOPNOTSUPP) return {};
+  if (errno != ERANGE) throw_errno("listing the xattrs of a layer's file");
   std::string names(kXattrNames, '\0');
   n = list(names.data(), names.size());
-  names.resize(n < 0 ? 0 : static_cast<size_t>(n));
+  if (n < 0) throw_errno("listing the xattrs of a layer's file");
+  names.resize(static_cast<size_t>(n));
   return names;
 }
 
@@ -35,6 +37,7 @@ std::string xattr_value(const char* name, Get&& get) {
   const ssize_t n = get(name, value, sizeof value);
   if (n < 0 && errno == ERANGE)
     throw Error(Errc::corrupt, "reading a layer: the xattr " + std::string(name) + " is too long");
+  if (n < 0 && errno != ENODATA) throw_errno("reading the xattr " + std::string(name) + " of a layer's file");
   return n < 0 ? std::string() : std::string(value, static_cast<size_t>(n));
 }
 
@@ -135,7 +138,9 @@ std::optional<BranchDir> open_branch_dir(const BranchDir& above, const std::stri
 
 bool has_aufs_whiteout(const BranchDir& dir, const std::string& name) {
   struct stat st;
-  return ::fstatat(dir.fd->get(), (".wh." + name).c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0;
+  if (::fstatat(dir.fd->get(), (".wh." + name).c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) return true;
+  if (errno == ENOENT || errno == ENAMETOOLONG) return false;
+  throw_errno("looking for the whiteout of '" + printable(name) + "'");
 }
 
 bool is_whiteout(const BranchDir& dir, const std::string& name, const struct stat& st) {

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,8 +43,10 @@ struct MigrateOptions {
   bool beside = false;    // the target is made below the source's root, to be switched to
   // What belongs to no driver. It need not move in place, but for volumes of Docker before 1.7, which lie in vfs/dir.
   enum class State { carried, volumes_carried, stays } state = State::carried;
-  bool later_part = false;            // of several of one root: what the target holds came with the parts before
-  bool containers = true;             // and their volumes
+  bool later_part = false;  // of several of one root: what the target holds came with the parts before
+  bool containers = true;   // and their volumes
+  // Those that a later engine has taken over from the graph: what it left of them in there is of yesterday.
+  std::set<std::string> taken_over{};
   bool verify = false;                // read every layer back from the target and compare
   std::vector<std::string> images{};  // v1 ids chosen by the user (ancestors come along); empty: all
   unsigned jobs = 1;
@@ -81,10 +85,13 @@ struct MigrationPlan {
   std::vector<MigratedState> state;
   std::vector<Damage> damage;  // what the source has that is not whole
   uint64_t bytes_to_hash = 0, bytes_to_copy = 0, bytes_free = 0;
-  size_t layers_of_unknown_size = 0;  // to be hashed, but not in bytes_to_hash
-  bool linked = false;                // same file system: reflinks or hardlinks
-  double seconds = 0;                 // a rough estimate
+  size_t layers_of_unknown_size = 0;                         // to be hashed, but not in bytes_to_hash
+  bool linked = false;                                       // same file system: reflinks or hardlinks
+  double seconds = 0;                                        // a rough estimate
+  std::shared_ptr<const struct ContentSelection> selection;  // what run_migration of a content-addressed source goes by
 };
+
+inline constexpr const char* kVerifyFailed = "verify-failed";  // a kind of damage: the target's
 
 struct MigrationReport {
   std::vector<MigratedImage> images;
@@ -94,7 +101,8 @@ struct MigrationReport {
   std::vector<Damage> damage;  // the plan's, and what was found on the way
   uint64_t bytes_hashed = 0, bytes_copied = 0, files_linked = 0;
   double seconds = 0;
-  bool complete() const;  // nothing failed and nothing was damaged
+  bool complete() const;    // nothing failed and nothing was damaged
+  bool unfinished() const;  // something failed or does not verify: another run tries it again
 };
 
 // Reads the source only. Throws Errc::already_exists if the target holds anything but an unfinished or older migration
@@ -113,5 +121,8 @@ MigrationReport run_migration(const MigrationPlan& plan, const ContentSource& so
 // In place, after a complete and verified migration: removes graph/, repositories-DRV, linkgraph.db, the containers'
 // old config.json and the driver directories no layer refers to. Throws Errc::invalid if `report` is not complete.
 void remove_source(const MigrationSource& source, const MigrationTarget& target, const MigrationReport& report);
+// What a crash left of that to do.
+bool has_source_to_remove(const std::filesystem::path& root);
+void finish_removal(const MigrationTarget& target);
 
 }  // namespace cairn

@@ -5,7 +5,9 @@
 #include "core/archive/changes.h"
 #include "core/archive/compression.h"
 #include "core/layer/store_lock.h"
+#include "core/migrate/ends_run.h"
 #include "core/migrate/graph/hash_layer.h"
+#include "core/migrate/recheck.h"
 #include "core/util/error.h"
 #include "core/util/interrupt.h"
 #include "core/util/workers.h"
@@ -59,6 +61,11 @@ LayerPlacer::Made LayerPlacer::make(const LayerPlace& place) {
   return made;
 }
 
+static std::string because_of_parent(const std::string& why) {
+  static const std::string kParent = "its parent failed: ";
+  return why.starts_with(kParent) ? why : kParent + why;
+}
+
 void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::map<ChainId, std::string>& failed) {
   std::vector<Made> made(batch.size());
   run_parallel(options_.jobs, batch.size(), [&](size_t turn) {
@@ -71,7 +78,7 @@ void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::
       made[i] = make(*batch[i]);
       progress_.state(label, options_.in_place ? "adopted" : "linked");
     } catch (const Error& e) {
-      if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+      if (ends_run(e, options_)) throw;
       made[i].error = e.what();
     }
     progress_.item_done();
@@ -80,14 +87,14 @@ void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::
   std::vector<size_t> ready;
   for (size_t i = 0; i < batch.size(); ++i) {
     const LayerRecord& record = batch[i]->record;
-    if (record.parent && failed.contains(*record.parent)) made[i].error = "its parent failed: " + failed[*record.parent];
+    if (record.parent && failed.contains(*record.parent)) made[i].error = because_of_parent(failed[*record.parent]);
     if (made[i].error.empty() && made[i].target) {
       try {
         std::optional<LayerId> parent;
         if (record.parent && !target_.driver.layers_stand_alone()) parent = target_ids_.at(*record.parent);
         made[i].target->finish(parent, {});
       } catch (const Error& e) {
-        if (e.code() == Errc::no_space) throw;
+        if (ends_run(e, options_)) throw;
         made[i].error = e.what();
       }
     }
@@ -96,6 +103,7 @@ void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::
     else
       failed[record.chain] = made[i].error;
   }
+  if (ready.empty()) return;  // the driver's directory may not even be there
   layers_.sync();
   const FileLock lock = FileLock::wait(target_.metadata.lock_fd(), FileLock::Kind::exclusive);
   if (target_.guard) target_.guard();
@@ -104,7 +112,9 @@ void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::
   sync_file_system(target_.metadata.layers().sync_fd());
 }
 
-std::map<ChainId, std::string> LayerPlacer::place(const std::vector<LayerPlace>& places) {
+std::map<ChainId, std::string> LayerPlacer::place(const std::vector<LayerPlace>& places, bool resumed) {
+  if (resumed && !options_.in_place)
+    for (const auto& chain : drop_incomplete(source_, target_, places, layers_)) target_ids_.erase(chain);
   std::map<ChainId, std::string> failed;
   std::vector<const LayerPlace*> batch;
   std::vector<const LayerPlace*> todo;
@@ -117,6 +127,7 @@ std::map<ChainId, std::string> LayerPlacer::place(const std::vector<LayerPlace>&
                  todo.begin() + static_cast<ptrdiff_t>(std::min(begin + kBatch, todo.size())));
     place_batch(batch, failed);
   }
+  if (resumed) layers_.recover();  // damaged records, which are replaced now, may have kept it from clearing up before
   return failed;
 }
 

@@ -30,8 +30,9 @@ class LayerPlacer {
               Progress& progress);
 
   // Puts all of `places` that the target does not have yet (parents before children, no two with one chain) into it.
-  // Returns why one failed, by chain; what lies on a failed one fails too. Throws for interrupts and full disks.
-  std::map<ChainId, std::string> place(const std::vector<LayerPlace>& places);
+  // `resumed`: those it has are looked at, too. Returns why one failed, by chain; what lies on a failed one fails too.
+  // Throws for interrupts and full disks.
+  std::map<ChainId, std::string> place(const std::vector<LayerPlace>& places, bool resumed);
 
   // A container's layer: `id` of the source over `below` (source and target name it differently), never hard-linked.
   // The caller publishes.

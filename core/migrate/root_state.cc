@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "core/migrate/copy_directory.h"
+#include "core/migrate/ends_run.h"
+#include "core/migrate/recheck.h"
 #include "core/util/error.h"
 #include "core/util/interrupt.h"
 #include "core/util/replace_file.h"
@@ -90,14 +92,26 @@ uint64_t copy_state_file(int from_fd, int to_fd, const std::string& name) {
   return text->size();
 }
 
+std::string place_of(const MigratedState& item) { return item.kind == kVolume ? "volumes/" + item.name : item.name; }
+
+struct VolumeData {
+  Fd dir;
+  std::string below;  // where in the new volume it belongs
+};
+
+VolumeData data_of(int from_root, const std::string& name) {
+  const Fd volumes = open_dir_at(from_root, "volumes");
+  if (is_dir_at(volumes.get(), name + "/_data")) return {open_dir_at(volumes.get(), name), ""};
+  const Fd vfs = open_dir_at(open_dir_at(from_root, "vfs").get(), "dir");  // before 1.7
+  return {open_dir_at(vfs.get(), name), "_data"};
+}
+
 uint64_t carry_volume(int from_root, int to_root, const std::string& name) {
   ensure_dir_at(to_root, "volumes", 0701);
   const Fd to = open_dir_at(to_root, "volumes");
-  const Fd volumes = open_dir_at(from_root, "volumes");
-  if (is_dir_at(volumes.get(), name + "/_data"))
-    return copy_directory(open_dir_at(volumes.get(), name), to.get(), name);
-  const Fd vfs = open_dir_at(open_dir_at(from_root, "vfs").get(), "dir");  // before 1.7
-  return copy_directory(open_dir_at(vfs.get(), name), to.get(), name, "_data");
+  remove_tree_at(to.get(), name);
+  VolumeData data = data_of(from_root, name);
+  return copy_directory(std::move(data.dir), to.get(), name, data.below);
 }
 
 uint64_t carry_one(const MigratedState& item, int from_root, int to_root) {
@@ -109,10 +123,19 @@ uint64_t carry_one(const MigratedState& item, int from_root, int to_root) {
   }
   const auto st = stat_at(from_root, item.name);
   if (st && S_ISREG(st->st_mode)) return copy_state_file(from_root, to_root, item.name);
+  remove_tree_at(to_root, item.name);
   return copy_directory(open_dir_at(from_root, item.name), to_root, item.name);
 }
 
-std::string place_of(const MigratedState& item) { return item.kind == kVolume ? "volumes/" + item.name : item.name; }
+// Of what an unfinished run copied.
+bool is_whole(const MigratedState& item, int from_root, int to_root) {
+  const std::string place = place_of(item);
+  if (item.kind != kVolume && !is_dir_at(from_root, place)) return true;
+  VolumeData data =
+      item.kind == kVolume ? data_of(from_root, item.name) : VolumeData{open_dir_at(from_root, place), ""};
+  const auto there = try_open_at(to_root, place + "/" + data.below, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  return there && looks_same(dup_fd(there->get()), std::move(data.dir));
+}
 
 }  // namespace
 
@@ -128,8 +151,7 @@ std::vector<MigratedState> find_root_state(const std::filesystem::path& source, 
   if (!options.containers || options.state == MigrateOptions::State::stays) return out;
   const Fd root = open_dir(source.string());
   for (const auto& name : volumes_of(source)) out.push_back({kVolume, name, "planned", ""});
-  if (exists_at(root.get(), "volumes/metadata.db"))
-    out.push_back({"volumes", "volumes/metadata.db", "planned", ""});
+  if (exists_at(root.get(), "volumes/metadata.db")) out.push_back({"volumes", "volumes/metadata.db", "planned", ""});
   if (options.state == MigrateOptions::State::volumes_carried) return out;
   for (const auto& name : list_dir(root.get())) {
     const Known* of = known(name);
@@ -145,7 +167,8 @@ std::vector<MigratedState> find_root_state(const std::filesystem::path& source, 
 }
 
 uint64_t carry_root_state(std::vector<MigratedState>& state, const std::filesystem::path& source,
-                          const std::filesystem::path& target, Progress& progress) {
+                          const std::filesystem::path& target, const MigrateOptions& options, bool resumed,
+                          Progress& progress) {
   const Fd from = open_dir(source.string()), to = open_dir(target.string());
   uint64_t bytes = 0;
   for (auto& item : state) {
@@ -153,7 +176,7 @@ uint64_t carry_root_state(std::vector<MigratedState>& state, const std::filesyst
     check_interrupt();
     const std::string label = item.kind + " " + item.name.substr(0, 24);
     try {
-      if (exists_at(to.get(), place_of(item))) {
+      if (exists_at(to.get(), place_of(item)) && (!resumed || is_whole(item, from.get(), to.get()))) {
         item.status = "exists";
         continue;
       }
@@ -162,7 +185,7 @@ uint64_t carry_root_state(std::vector<MigratedState>& state, const std::filesyst
                            [&] { return carry_one(item, from.get(), to.get()); });
       item.status = "migrated";
     } catch (const Error& e) {
-      if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+      if (ends_run(e, options)) throw;
       item.status = "failed";
       item.error = e.what();
     }

@@ -15,10 +15,11 @@ namespace cairn {
 // What of the source's root that is neither a driver's nor a graph's is to be carried, volumes one by one. Only reads.
 std::vector<MigratedState> find_root_state(const std::filesystem::path& source, const MigrateOptions& options);
 
-// Carries those that are planned; each is complete or absent, and one that fails stops no other. Throws for interrupts
-// and full disks. Returns the bytes copied.
+// Carries those that are planned (`resumed`: what is there is looked at, too); each is complete or absent, and one that
+// fails stops no other. Throws for interrupts and full disks. Returns the bytes copied.
 uint64_t carry_root_state(std::vector<MigratedState>& state, const std::filesystem::path& source,
-                          const std::filesystem::path& target, Progress& progress);
+                          const std::filesystem::path& target, const MigrateOptions& options, bool resumed,
+                          Progress& progress);
 
 // Some of its volumes lie in vfs/dir, as engines before 1.7 had them.
 bool has_old_volumes(const std::filesystem::path& root);

@@ -1,5 +1,6 @@
 #include "core/migrate/state.h"
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -37,8 +38,16 @@ static std::string text_of(const SourceIdentity& source) {
   return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+// What a starting engine makes and no migration does.
+static bool engine_was_in(int root_fd) {
+  const auto traces = {"runtimes", "tmp", "execdriver", "buildkit"};
+  return std::any_of(traces.begin(), traces.end(), [&](const char* name) { return exists_at(root_fd, name); });
+}
+
 MigrationState::MigrationState(int root_fd, const SourceIdentity& source)
-    : root_(dup_fd(root_fd)), identity_(text_of(source)) {
+    : root_(dup_fd(root_fd)),
+      identity_(text_of(source)),
+      resumed_(exists_at(root_fd, kDir) && !engine_was_in(root_fd)) {
   const auto there = try_read_file_at(root_.get(), std::string(kDir) + "/source.json");
   if (!there) return;
   const Json theirs = Json::parse(*there, nullptr, false), ours = parse(identity_, "source.json");

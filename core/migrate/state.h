@@ -32,6 +32,7 @@ class MigrationState {
   // Throws already_exists if the directory at `root_fd` holds the state of another source. Creates nothing.
   MigrationState(int root_fd, const SourceIdentity& source);
   void create();
+  bool resumed() const { return resumed_; }  // an earlier run was not finished, and no engine has worked there since
 
   std::optional<HashedLayer> load(const std::string& id) const;
   // `id`.tar-split.gz, to be written before save(); the file of a fresh diff only.
@@ -46,6 +47,7 @@ class MigrationState {
   Fd dir() const;
   Fd root_;
   std::string identity_;  // JSON text
+  bool resumed_ = false;
 };
 
 // Mapping of v1 ids to image IDs, in the file and form of Docker's own migration (ROOT/.migration-v1-images.json).

@@ -26,6 +26,7 @@ struct StoreSwitch::Record {
   std::set<std::string> parts;
   std::string to;
   bool done = false;
+  bool complete = false;
 };
 
 static std::string other(const std::string& side) { return side == "new" ? "old" : "new"; }
@@ -53,10 +54,13 @@ static void rename_or_exchange(int root, const std::string& from, const std::str
     throw_errno("putting '" + printable(from) + "' in the place of '" + printable(to) + "'");
 }
 
-// Only once a record says that all is done: `now` tells those who go on how far it came.
-static void forget_way(int root) {
-  if (::unlinkat(root, kNow, 0) != 0 && errno != ENOENT) throw_errno("removing '" + std::string(kNow) + "'");
+static void remove_link(int root, const std::string& path) {
+  if (::unlinkat(root, path.c_str(), 0) != 0 && errno != ENOENT)
+    throw_errno("removing the link '" + printable(path) + "'");
 }
+
+// Only once a record says that all is done: `now` tells those who go on how far it came.
+static void forget_way(int root) { remove_link(root, kNow); }
 
 static void sync_dirs(int root) {
   for (const char* dir : {".cairn-switch/old", ".cairn-switch/new", kDir, "."})
@@ -71,10 +75,12 @@ std::optional<StoreSwitch::Record> StoreSwitch::read() const {
   const auto bad = [&] {
     return Error(Errc::corrupt, "reading '" + printable((root_ / kRecord).string()) + "': it is not what cairn wrote");
   };
-  if (!json.is_object() || !json.value("parts", Json()).is_array() || !json.value("done", Json()).is_boolean()) throw bad();
+  if (!json.is_object() || !json.value("parts", Json()).is_array() || !json.value("done", Json()).is_boolean())
+    throw bad();
   Record record;
   record.to = json.value("to", "");
   record.done = json["done"].get<bool>();
+  record.complete = json.value("complete", Json()) == true;
   if (record.to != "new" && record.to != "old") throw bad();
   for (const auto& part : json["parts"]) {
     if (!part.is_string() || !LayerId::valid(part.get<std::string>())) throw bad();
@@ -85,7 +91,8 @@ std::optional<StoreSwitch::Record> StoreSwitch::read() const {
 
 void StoreSwitch::write(const Record& record) {
   const Fd root = open_dir(root_.string());
-  const Json json = {{"parts", record.parts}, {"to", record.to}, {"done", record.done}};
+  remove_abandoned_files(open_dir_at(root.get(), kDir).get());
+  const Json json = {{"parts", record.parts}, {"to", record.to}, {"done", record.done}, {"complete", record.complete}};
   replace_file_at(root.get(), kRecord, json.dump() + "\n", 0600);
 }
 
@@ -96,15 +103,21 @@ SwitchState StoreSwitch::state() const {
   return record->to == "new" ? SwitchState::switched : SwitchState::none;
 }
 
+void StoreSwitch::refuse_another() const {
+  if (state() != SwitchState::none)
+    throw Error(Errc::already_exists,
+                "switching '" + printable(root_.string()) +
+                    "': an earlier switch is there; --rollback undoes it, --remove-source ends it");
+}
+
 void StoreSwitch::make_staging() {
+  refuse_another();
   const Fd root = open_dir(root_.string());
   for (const char* dir : {kDir, ".cairn-switch/old", ".cairn-switch/new"}) ensure_dir_at(root.get(), dir, 0711);
 }
 
-void StoreSwitch::start(const std::set<std::string>& parts) {
-  if (const auto record = read(); record && (!record->done || record->to == "new"))
-    throw Error(Errc::already_exists, "switching '" + printable(root_.string()) +
-                                          "': an earlier switch is there; --rollback undoes it, --remove-source ends it");
+void StoreSwitch::start(const std::set<std::string>& parts, bool complete) {
+  refuse_another();
   const Fd root = open_dir(root_.string());
   struct stat of_root;
   if (::fstat(root.get(), &of_root) != 0) throw_errno("looking at '" + printable(root_.string()) + "'");
@@ -117,7 +130,7 @@ void StoreSwitch::start(const std::set<std::string>& parts) {
     if (st && S_ISLNK(st->st_mode) && !link_target(root.get(), name).starts_with('/'))
       throw Error(Errc::unsupported, doing + "it is a relative link; make it absolute first");
   }
-  Record record{parts, "new", false};
+  Record record{parts, "new", false, complete};
   forget_way(root.get());
   write(record);
   go(record);
@@ -142,9 +155,11 @@ void StoreSwitch::forget_old() {
   const auto record = read();
   if (!record || !record->done || record->to != "new")
     throw Error(Errc::not_found, "removing the old store of '" + printable(root_.string()) + "': nothing was switched");
+  if (!record->complete)
+    throw Error(Errc::invalid, "removing the old store of '" + printable(root_.string()) +
+                                   "': not all of it was migrated; --rollback brings it back");
   const Fd root = open_dir(root_.string());
-  remove_tree_at(root.get(), ".cairn-switch/old");
-  remove_tree_at(root.get(), kDir);
+  for (const char* part : {".cairn-switch/old", ".cairn-switch/new", kRecord, kDir}) remove_tree_at(root.get(), part);
   fsync_fd(root.get(), root_.string());
 }
 
@@ -153,7 +168,7 @@ void StoreSwitch::link_away(const std::string& name, const std::string& side) {
   const Fd root = open_dir(root_.string());
   if (is_link_to(root.get(), name, way_to(name))) return;
   const std::string kept = std::string(kDir) + "/" + side + "/" + name;
-  if (is_link_to(root.get(), kept, way_to(name))) ::unlinkat(root.get(), kept.c_str(), 0);  // of an earlier try
+  if (is_link_to(root.get(), kept, way_to(name))) remove_link(root.get(), kept);  // of an earlier try
   if (!exists_at(root.get(), name)) return make_link(root.get(), way_to(name), name);
   make_link(root.get(), way_to(name), kept);
   rename_or_exchange(root.get(), name, kept, RENAME_EXCHANGE);
@@ -163,13 +178,10 @@ void StoreSwitch::put_in_place(const std::string& name, const std::string& side)
   const Fd root = open_dir(root_.string());
   const std::string kept = std::string(kDir) + "/" + side + "/" + name;
   if (is_link_to(root.get(), name, way_to(name))) {
-    if (!exists_at(root.get(), kept)) {
-      if (::unlinkat(root.get(), name.c_str(), 0) != 0) throw_errno("removing the link '" + printable(name) + "'");
-      return;
-    }
+    if (!exists_at(root.get(), kept)) return remove_link(root.get(), name);
     rename_or_exchange(root.get(), kept, name, RENAME_EXCHANGE);
   }
-  if (is_link_to(root.get(), kept, way_to(name))) ::unlinkat(root.get(), kept.c_str(), 0);
+  if (is_link_to(root.get(), kept, way_to(name))) remove_link(root.get(), kept);
 }
 
 void StoreSwitch::go(Record& record) {
@@ -179,7 +191,7 @@ void StoreSwitch::go(Record& record) {
     for (const auto& name : record.parts) link_away(name, other(record.to));
     sync_dirs(root.get());
     const std::string turn = std::string(kNow) + ".turned";
-    ::unlinkat(root.get(), turn.c_str(), 0);
+    remove_link(root.get(), turn);
     make_link(root.get(), record.to, turn);
     rename_or_exchange(root.get(), turn, kNow, 0);
     sync_dirs(root.get());

@@ -24,20 +24,23 @@ class StoreSwitch {
 
   SwitchState state() const;
   std::filesystem::path staging() const { return root_ / ".cairn-switch/new"; }
-  void make_staging();  // the directory, private
+  void make_staging();  // the directory, private; already_exists if an earlier switch keeps its old store
 
-  // `parts`: names below the root that the new store replaces, or that only the old one has. Throws unsupported, having
-  // changed nothing, where one of them is a mount point or a relative link.
-  void start(const std::set<std::string>& parts);
+  // `parts`: names below the root that the new store replaces, or that only the old one has. `complete`: all of the old
+  // store is in the new one. Throws unsupported, having changed nothing, where a part is a mount point or a relative
+  // link.
+  void start(const std::set<std::string>& parts, bool complete);
   void finish();  // of a switch that a crash stopped, in whichever direction
   // The old store in place of the new one again, which is kept in `new`. Throws not_found if nothing was switched.
   void roll_back();
-  // The old store is gone for good. Throws not_found if nothing was switched.
+  // The old store is gone for good. Throws not_found if nothing was switched, invalid if not all of it is in the new
+  // one.
   void forget_old();
 
  private:
   struct Record;
   std::optional<Record> read() const;
+  void refuse_another() const;
   void write(const Record& record);
   void go(Record& record);
   void link_away(const std::string& name, const std::string& side);

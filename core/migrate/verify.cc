@@ -4,6 +4,7 @@
 
 #include "core/archive/changes.h"
 #include "core/json/go_json.h"
+#include "core/migrate/ends_run.h"
 #include "core/util/error.h"
 #include "core/util/interrupt.h"
 #include "core/util/workers.h"
@@ -22,17 +23,16 @@ static std::string wrong_with(const Driver& source, const MigrationTarget& targe
   NullSink nowhere;
   if (place.tar_split) layers.write_tar(place.record.chain, nowhere);
   const auto record = target.metadata.layers().find(place.record.chain);
-  const auto changes =
-      changes_between(target.driver.tree(record->cache_id), source.tree(place.record.cache_id),
-                      {.rule = Compare::exact, .compare_content = place.tar_split == nullptr});
+  const auto changes = changes_between(target.driver.tree(record->cache_id), source.tree(place.record.cache_id),
+                                       {.rule = Compare::exact, .compare_content = place.tar_split == nullptr});
   if (changes.empty()) return "";
   return "'" + printable(changes[0].path) + "' differs from the source (" + std::to_string(changes.size()) + " in all)";
 }
 
 void verify_migration(const Driver& source, const MigrationTarget& target, const std::vector<LayerPlace>& places,
-                      LayerStore& layers, unsigned jobs, MigrationReport& report, Progress& progress) {
+                      LayerStore& layers, const MigrateOptions& options, MigrationReport& report, Progress& progress) {
   std::mutex mutex;
-  run_parallel(jobs, places.size(), [&](size_t i) {
+  run_parallel(options.jobs, places.size(), [&](size_t i) {
     const LayerRecord& record = places[i].record;
     const std::string label = "layer " + record.cache_id.str().substr(0, 12);
     progress.state(label, "verifying");
@@ -40,14 +40,29 @@ void verify_migration(const Driver& source, const MigrationTarget& target, const
     try {
       if (target.metadata.layers().find(record.chain)) wrong = wrong_with(source, target, places[i], layers);
     } catch (const Error& e) {
-      if (e.code() == Errc::interrupted) throw;
+      if (ends_run(e, options)) throw;
       wrong = e.what();
     }
     progress.state(label, wrong.empty() ? "verified" : "failed");
     progress.advance(static_cast<uint64_t>(record.size));
     progress.item_done();
     const std::lock_guard lock(mutex);
-    if (!wrong.empty()) report.damage.push_back({"verify-failed", record.chain.str(), wrong});
+    if (!wrong.empty()) report.damage.push_back({kVerifyFailed, record.chain.str(), wrong});
+  });
+}
+
+void verify_layers(const LayerMetadata& metadata, LayerStore& layers, unsigned jobs, Progress& progress) {
+  const auto records = metadata.list();
+  uint64_t bytes = 0;
+  for (const auto& record : records) bytes += static_cast<uint64_t>(record.size);
+  progress.total(bytes, records.size());
+  run_parallel(jobs, records.size(), [&](size_t i) {
+    NullSink nowhere;
+    progress.state("layer " + records[i].cache_id.str().substr(0, 12), "verifying");
+    layers.write_tar(records[i].chain, nowhere);
+    progress.state("layer " + records[i].cache_id.str().substr(0, 12), "verified");
+    progress.advance(static_cast<uint64_t>(records[i].size));
+    progress.item_done();
   });
 }
 

@@ -124,8 +124,10 @@ bool ensure_dir_at(int dir_fd, const std::string& path, mode_t mode) {
     return true;
   }
   if (errno != EEXIST) throw_errno("making the directory '" + printable(path) + "'");
-  struct stat st;
-  if (::fstatat(dir_fd, path.c_str(), &st, 0) != 0 || !S_ISDIR(st.st_mode))
+  struct stat st {};  // stays empty for a link to nowhere
+  if (::fstatat(dir_fd, path.c_str(), &st, 0) != 0 && errno != ENOENT)
+    throw_errno("making the directory '" + printable(path) + "'");
+  if (!S_ISDIR(st.st_mode))
     throw Error(Errc::io, "making the directory '" + printable(path) + "': something else has that name");
   return false;
 }

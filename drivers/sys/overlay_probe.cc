@@ -37,6 +37,7 @@ bool tells_file_types(int dir) {
   XfsGeometry geometry{};
   if (::ioctl(dir, kXfsGeometry, &geometry) == 0) return (geometry.flags & kXfsFileTypes) != 0;
   const std::unique_ptr<DIR, int (*)(DIR*)> list(::fdopendir(open_dir_at(dir, ".").release()), ::closedir);
+  if (!list) throw_errno("listing '" + printable(path_of(dir)) + "'");
   while (const dirent* entry = ::readdir(list.get()))
     if (entry->d_type == DT_UNKNOWN) return false;
   return true;

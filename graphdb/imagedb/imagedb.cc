@@ -57,6 +57,7 @@ void ImageDb::set_parent(const ImageId& id, const ImageId& parent) {
 
 void ImageDb::put_beside(const ImageId& id, const std::string& name, const std::string& content) {
   const int root = place_.root_fd();
+  if (try_read_regular_at(root, metadata(id.hex()) + "/" + name) == content) return;
   if (ensure_dir_at(root, metadata(id.hex()), 0700))
     fsync_fd(place_.dir(metadata("")).get(), "imagedb/metadata/sha256");
   replace_file_at(root, metadata(id.hex()) + "/" + name, content, 0600);

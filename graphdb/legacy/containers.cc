@@ -38,7 +38,7 @@ struct Reader {
       if (id != container.id)
         refuse(container, "container-id-mismatch", "its configuration says ID '" + printable(id, 80) + "'");
     } catch (const Error& e) {
-      refuse(container, "container-json-invalid", e.what());
+      refuse(container, e.code() == Errc::io ? "container-unreadable" : "container-json-invalid", e.what());
     }
   }
 
@@ -51,6 +51,7 @@ struct Reader {
       wants_links[container.id] = !JsonObject(*text, file).has("Links");
       container.host_config = std::move(text);
     } catch (const Error& e) {
+      if (e.code() == Errc::io) return refuse(container, "container-unreadable", e.what());
       damage.push_back({"container-hostconfig-invalid", container.id, e.what()});
     }
   }
@@ -124,6 +125,7 @@ std::vector<LegacyContainer> read_legacy_containers(int root_fd, const std::stri
     add_names(containers, graph);
     add_links(containers, graph, reader);
   } catch (const Error& e) {
+    if (e.code() == Errc::io) throw;
     damage.push_back({"linkgraph-invalid", "linkgraph.db", e.what()});
   }
   return containers;

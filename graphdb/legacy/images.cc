@@ -34,13 +34,18 @@ class ImageReader {
     note(kind, why);
     if (image_.error.empty()) image_.error = why;
   }
+  // What a failing disk keeps back may be all right: nothing is made without it.
+  bool refuse_unreadable(const Error& e) {
+    if (e.code() == Errc::io) refuse("image-unreadable", e.what());
+    return e.code() == Errc::io;
+  }
 
   // nullopt if absent, or damaged, which is reported as `kind`.
   std::optional<std::string> text_of(const std::string& file, const std::string& kind, size_t limit = 4096) {
     try {
       return try_read_regular_at(graph_, image_.id + "/" + file, limit);
     } catch (const Error& e) {
-      note(kind, e.what());
+      if (!refuse_unreadable(e)) note(kind, e.what());
       return std::nullopt;
     }
   }
@@ -54,7 +59,8 @@ class ImageReader {
       const std::string id = JsonObject(image_.json, "graph/" + image_.id + "/json").string("id");
       if (!id.empty() && id != image_.id) note("id-mismatch", "its file 'json' says id '" + printable(id, 80) + "'");
     } catch (const Error& e) {
-      return refuse("json-invalid", e.what()), false;
+      if (!refuse_unreadable(e)) refuse("json-invalid", e.what());
+      return false;
     }
     return true;
   }
@@ -104,7 +110,7 @@ class ImageReader {
         return note("tar-data-truncated", "its file 'tar-data.json.gz' is no gzip file");
       image_.has_tar_split = true;
     } catch (const Error& e) {
-      note("tar-data-truncated", e.what());
+      if (!refuse_unreadable(e)) note("tar-data-truncated", e.what());
     }
   }
 

@@ -66,6 +66,7 @@ class DiskLegacyGraph : public LegacyGraph {
       if (trimmed(*text).empty()) return note("repositories-empty", file, "the file is empty");
       repositories_ = parse_repositories(*text, file);
     } catch (const Error& e) {
+      if (e.code() == Errc::io) throw;
       note("repositories-invalid", file, e.what());
     }
     check_references();

@@ -74,7 +74,7 @@ class Store:
         return {n: json.loads(text) for n in names if (text := _read(folder, n, "config.v2.json")) is not None}
 
     def driver_dirs(self):
-        folder = os.path.join(self.home, {"vfs": "dir", "btrfs": "subvolumes"}.get(self.driver, ""))
+        folder = os.path.join(self.home, {"vfs": "dir", "btrfs": "subvolumes", "aufs": "diff"}.get(self.driver, ""))
         return {n for n in os.listdir(folder) if n != "l"} if os.path.isdir(folder) else set()
 
     def identity(self):

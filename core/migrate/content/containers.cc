@@ -5,6 +5,7 @@
 #include "core/json/go_json.h"
 #include "core/layer/store_lock.h"
 #include "core/migrate/copy_directory.h"
+#include "core/migrate/recheck.h"
 #include "core/util/error.h"
 #include "core/util/replace_file.h"
 
@@ -38,9 +39,9 @@ static uint64_t copy_files(const std::string& id, const ContentSource& source, c
 }
 
 bool migrate_container(const ContentContainer& container, const ContentSource& source, const MigrationTarget& target,
-                       LayerPlacer& placer, LayerStore& layers, uint64_t& bytes) {
+                       LayerPlacer& placer, LayerStore& layers, bool resumed, uint64_t& bytes) {
   auto& metadata = target.metadata;
-  if (metadata.layers().find_mount(container.id)) return false;
+  if (!resumed && metadata.layers().find_mount(container.id)) return false;
   const MountRecord& mount = *container.mount;
   if (!source.driver.exists(mount.mount_id))
     throw Error(Errc::corrupt, "its writable layer " + mount.mount_id.str() + " is missing from the " +
@@ -52,6 +53,8 @@ bool migrate_container(const ContentContainer& container, const ContentSource& s
   };
   const auto below_source = id_in(source.metadata), below_target = id_in(metadata);
   const bool has_init = mount.init_id && source.driver.exists(*mount.init_id);
+  const MountRecord made{container.id, mount.mount_id, has_init ? mount.init_id : std::nullopt, mount.parent};
+  if (resumed && has_container(source.driver, source.root, target, made)) return false;
   const auto trace =
       metadata.layers().begin(has_init ? std::vector{*mount.init_id, mount.mount_id} : std::vector{mount.mount_id});
   if (has_init) placer.copy_writable(*mount.init_id, below_source, below_target);
@@ -61,8 +64,8 @@ bool migrate_container(const ContentContainer& container, const ContentSource& s
   layers.sync();
   const FileLock lock = FileLock::wait(metadata.lock_fd(), FileLock::Kind::exclusive);
   if (target.guard) target.guard();
-  metadata.layers().add_mount(
-      {container.id, mount.mount_id, has_init ? mount.init_id : std::nullopt, mount.parent});
+  if (resumed) forget_mount(target, container.id);
+  metadata.layers().add_mount(made);
   sync_file_system(metadata.layers().sync_fd());
   return true;
 }

@@ -79,8 +79,10 @@ static uint64_t bytes_unshared(const MigrationTarget& target, const ContentSelec
 MigrationPlan plan_migration(const ContentSource& source, const MigrationTarget& target,
                              const MigrateOptions& options) {
   if (!options.beside && !options.later_part && exists_at(AT_FDCWD, target.root.string())) check_target(source, target);
-  const ContentSelection selection = select(source, options);
+  const auto made = std::make_shared<ContentSelection>(select(source, options));
+  const ContentSelection& selection = *made;
   MigrationPlan plan;
+  plan.selection = made;
   plan.damage = selection.damage;
   plan_layers(selection, target, options, plan);
   plan_images(selection, target, plan);

@@ -6,6 +6,7 @@
 #include "core/layer/store_lock.h"
 #include "core/migrate/content/containers.h"
 #include "core/migrate/content/selection.h"
+#include "core/migrate/ends_run.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/place_layers.h"
 #include "core/migrate/root_state.h"
@@ -27,7 +28,7 @@ class ContentRun {
         target_(target),
         options_(options),
         progress_(progress),
-        selection_(select(source, options)),
+        selection_(*plan.selection),
         root_(open_dir(target.root.string())),
         state_(root_.get(), identity_of(source)),
         layers_(target.driver, target.metadata, options.jobs, progress, target.guard) {
@@ -52,11 +53,12 @@ class ContentRun {
     LayerPlacer placer(source_.driver, target_, options_, layers_, progress_);
     place(placer);
     store_images();
-    report_.bytes_copied += carry_root_state(report_.state, source_.root, target_.root, progress_);
+    report_.bytes_copied +=
+        carry_root_state(report_.state, source_.root, target_.root, options_, state_.resumed(), progress_);
     store_containers(placer);
     store_references();
-    if (options_.verify) verify_migration(source_.driver, target_, places_, layers_, options_.jobs, report_, progress_);
-    state_.remove();
+    if (options_.verify) verify_migration(source_.driver, target_, places_, layers_, options_, report_, progress_);
+    if (!report_.unfinished()) state_.remove();
     report_.bytes_copied += placer.copied().bytes_copied;
     report_.files_linked += placer.copied().files_linked;
     report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -66,12 +68,14 @@ class ContentRun {
  private:
   LayerPlace place_of(const LayerRecord& record, MigratedLayer& item) {
     LayerPlace place{record, nullptr, false};
-    const auto open = [this, chain = record.chain] { return source_.metadata.layers().open_raw_tar_split(chain); };
+    place.tar_split = [this, chain = record.chain] { return source_.metadata.layers().open_raw_tar_split(chain); };
+    place.names_are_its_own = true;
     try {
-      static_cast<void>(open());
-      place.tar_split = open;
-      place.names_are_its_own = true;
+      static_cast<void>(place.tar_split());
     } catch (const Error& e) {
+      if (e.code() == Errc::io) return place;  // the layer will fail: it may be all right on another day
+      place.tar_split = nullptr;
+      place.names_are_its_own = false;
       item.error = std::string("it cannot be pushed or saved: ") + e.what();
       report_.damage.push_back({"tar-split-missing", record.chain.str(), e.what()});
     }
@@ -81,7 +85,7 @@ class ContentRun {
   void place(LayerPlacer& placer) {
     for (size_t i = 0; i < selection_.layers.size(); ++i)
       places_.push_back(place_of(selection_.layers[i], report_.layers[i]));
-    const auto failed = placer.place(places_);
+    const auto failed = placer.place(places_, state_.resumed());
     for (size_t i = 0; i < places_.size(); ++i) {
       MigratedLayer& item = report_.layers[i];
       if (const auto why = failed.find(places_[i].record.chain); why != failed.end()) {
@@ -103,14 +107,16 @@ class ContentRun {
         item.image_id = item.source_id;
         if (item.status == "planned") item.status = "migrated";
       } catch (const Error& e) {
-        if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+        if (ends_run(e, options_)) throw;
         item.status = "failed", item.error = e.what(), item.image_id.clear();
       }
     }
     for (const auto& record : selection_.layers)
       if (const auto known = source_.metadata.distribution().record(record.diff))
         target_.metadata.distribution().put_record(record.diff, *known);
-    for (size_t i = 0; i < selection_.images.size(); ++i) keep_parent(selection_.images[i].id);
+    std::set<std::string> there;
+    for (const auto& item : report_.images) there.insert(item.image_id);
+    for (const auto& image : selection_.images) keep_parent(image.id, there);
   }
 
   void store_image(const ContentImage& image) {
@@ -118,17 +124,15 @@ class ContentRun {
       if (const auto why = failed_.find(*image.top); why != failed_.end()) throw Error(Errc::corrupt, why->second);
     auto& images = target_.metadata.images();
     images.put(source_.metadata.images().config(image.id));
-    for (const auto& [name, content] : source_.metadata.images().notes(image.id)) images.put_note(image.id, name, content);
+    for (const auto& [name, content] : source_.metadata.images().notes(image.id))
+      images.put_note(image.id, name, content);
   }
 
   // Of another image that came over, too.
-  void keep_parent(const ImageId& id) {
+  void keep_parent(const ImageId& id, const std::set<std::string>& there) {
     const auto parent = source_.metadata.images().parent(id);
-    const auto is_there = [&](const ImageId& image) {
-      return std::any_of(report_.images.begin(), report_.images.end(),
-                         [&](const MigratedImage& item) { return item.image_id == image.str(); });
-    };
-    if (parent && is_there(id) && is_there(*parent)) target_.metadata.images().set_parent(id, *parent);
+    if (parent && there.contains(id.str()) && there.contains(parent->str()))
+      target_.metadata.images().set_parent(id, *parent);
   }
 
   void store_containers(LayerPlacer& placer) {
@@ -140,10 +144,10 @@ class ContentRun {
       progress_.state(label, "copying");
       try {
         const bool made = migrate_container(selection_.containers[i], source_, target_, placer, layers_,
-                                            report_.bytes_copied);
+                                            state_.resumed(), report_.bytes_copied);
         item.status = made ? "migrated" : "exists";
       } catch (const Error& e) {
-        if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+        if (ends_run(e, options_)) throw;
         item.status = "failed";
         item.error = e.what();
       }
@@ -167,7 +171,7 @@ class ContentRun {
   const MigrationTarget& target_;
   const MigrateOptions& options_;
   Progress& progress_;
-  const ContentSelection selection_;
+  const ContentSelection& selection_;
   const Fd root_;
   MigrationState state_;
   LayerStore layers_;

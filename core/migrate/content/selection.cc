@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/json/go_json.h"
+#include "core/migrate/ends_run.h"
 #include "core/migrate/verify.h"
 #include "core/util/error.h"
 
@@ -31,8 +32,8 @@ class Selecting {
         throw Error(Errc::not_found, "choosing image '" + printable(wanted) + "': the source has no such image");
     const auto tags = tags_by_image();
     for (const auto& id : all) {
-      const bool chosen = options_.images.empty() || std::find(options_.images.begin(), options_.images.end(),
-                                                               id.str()) != options_.images.end();
+      const bool chosen = options_.images.empty() ||
+                          std::find(options_.images.begin(), options_.images.end(), id.str()) != options_.images.end();
       if (!chosen) continue;
       ContentImage image{id, std::nullopt, {}, ""};
       if (const auto found = tags.find(id); found != tags.end()) image.tags = found->second;
@@ -42,13 +43,15 @@ class Selecting {
         image.top = chain;
         if (chain) need(*chain);
       } catch (const Error& e) {
+        if (ends_run(e, options_)) throw;
         image.error = e.what();
       }
       out_.images.push_back(std::move(image));
     }
     for (const auto& [id, names] : tags)
       if (!std::binary_search(all.begin(), all.end(), id))
-        out_.damage.push_back({"reference-dangling", names.front(), "it names image " + id.str() + ", which is not there"});
+        out_.damage.push_back(
+            {"reference-dangling", names.front(), "it names image " + id.str() + ", which is not there"});
   }
 
   std::map<ImageId, std::vector<std::string>> tags_by_image() {
@@ -103,6 +106,7 @@ class Selecting {
       if (!container.mount) throw Error(Errc::corrupt, "layerdb has no writable layer of it");
       if (container.mount->parent) need(*container.mount->parent);
     } catch (const Error& e) {
+      if (ends_run(e, options_)) throw;
       container.error = e.what();
     }
     return true;

@@ -8,6 +8,7 @@
 #include "core/image/v1_config.h"
 #include "core/json/go_json.h"
 #include "core/layer/store_lock.h"
+#include "core/migrate/recheck.h"
 #include "core/migrate/root_state.h"
 #include "core/util/error.h"
 
@@ -124,14 +125,16 @@ static std::string new_config(const LegacyContainer& container, const ImagePlace
 
 bool migrate_container(const LegacyContainer& container, const ImagePlace& image, const MigrationSource& source,
                        const MigrationTarget& target, const MigrateOptions& options, LayerPlacer& placer,
-                       LayerStore& layers) {
+                       LayerStore& layers, bool resumed) {
   const LayerId id(container.id), init(container.id + "-init");
   auto& metadata = target.metadata;
-  if (metadata.layers().find_mount(container.id)) return false;
+  if (!resumed && metadata.layers().find_mount(container.id)) return false;
   if (!source.driver.exists(id))
     throw Error(Errc::corrupt,
                 "its writable layer is missing from the " + std::string(source.driver.name()) + " directory");
   const bool has_init = source.driver.exists(init);
+  const MountRecord mount{container.id, id, has_init ? std::optional(init) : std::nullopt, image.chain};
+  if (resumed && has_container(source.driver, source.root, target, mount)) return false;
   std::unique_ptr<LayerTransaction> trace;
   if (!options.in_place) {
     trace = metadata.layers().begin(has_init ? std::vector{init, id} : std::vector{id});
@@ -147,7 +150,8 @@ bool migrate_container(const LegacyContainer& container, const ImagePlace& image
   metadata.containers().put(container.id, files);
   const FileLock lock = FileLock::wait(metadata.lock_fd(), FileLock::Kind::exclusive);
   if (target.guard) target.guard();
-  metadata.layers().add_mount({container.id, id, has_init ? std::optional(init) : std::nullopt, image.chain});
+  if (resumed) forget_mount(target, container.id);
+  metadata.layers().add_mount(mount);
   sync_file_system(metadata.layers().sync_fd());
   return true;
 }

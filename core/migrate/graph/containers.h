@@ -20,7 +20,7 @@ struct ImagePlace {  // an image that is in the target
 // run. False if it was there already.
 bool migrate_container(const LegacyContainer& container, const ImagePlace& image, const MigrationSource& source,
                        const MigrationTarget& target, const MigrateOptions& options, LayerPlacer& placer,
-                       LayerStore& layers);
+                       LayerStore& layers, bool resumed);
 
 // config.v2.json's MountPoints for a container that has only Volumes and VolumesRW (before 1.8), as compact JSON;
 // nullopt if there is nothing to say. `volumes`: the names that exist as volumes; other paths stay bind mounts.

@@ -72,7 +72,7 @@ HashedLayer hash_layer(const MigrationSource& source, const LegacyImage& image, 
     try {
       result = from_tar_split(source, image, progress);
     } catch (const Error& e) {
-      if (e.code() == Errc::interrupted) throw;
+      if (e.code() == Errc::interrupted || e.code() == Errc::io) throw;  // a disk that fails says nothing of the record
       warning = std::string("its recorded tar cannot be rebuilt, so a fresh one was made: ") + e.what();
     }
   }

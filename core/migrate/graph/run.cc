@@ -6,12 +6,13 @@
 #include "core/image/v1_config.h"
 #include "core/layer/layer_store.h"
 #include "core/layer/store_lock.h"
+#include "core/migrate/ends_run.h"
 #include "core/migrate/graph/containers.h"
 #include "core/migrate/graph/hash_layer.h"
+#include "core/migrate/graph/selection.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/place_layers.h"
 #include "core/migrate/root_state.h"
-#include "core/migrate/graph/selection.h"
 #include "core/migrate/state.h"
 #include "core/migrate/verify.h"
 #include "core/util/error.h"
@@ -20,12 +21,13 @@
 
 namespace cairn {
 
-bool MigrationReport::complete() const {
+bool MigrationReport::complete() const { return damage.empty() && !unfinished(); }
+
+bool MigrationReport::unfinished() const {
   const auto failed = [](const auto& item) { return item.status == "failed"; };
-  return damage.empty() && std::none_of(images.begin(), images.end(), failed) &&
-         std::none_of(layers.begin(), layers.end(), failed) &&
-         std::none_of(containers.begin(), containers.end(), failed) &&
-         std::none_of(state.begin(), state.end(), failed);
+  return std::any_of(images.begin(), images.end(), failed) || std::any_of(layers.begin(), layers.end(), failed) ||
+         std::any_of(containers.begin(), containers.end(), failed) || std::any_of(state.begin(), state.end(), failed) ||
+         std::any_of(damage.begin(), damage.end(), [](const Damage& one) { return one.kind == kVerifyFailed; });
 }
 
 namespace {
@@ -71,10 +73,10 @@ class Run {
     store_images();
     store_containers(placer);
     store_references();
-    if (options_.verify) verify_migration(source_.driver, target_, places_, layers_, options_.jobs, report_, progress_);
+    if (options_.verify) verify_migration(source_.driver, target_, places_, layers_, options_, report_, progress_);
     write_mapping(root_.get(), mapping_);
     mark_tags_done();
-    state_.remove();
+    if (!report_.unfinished()) state_.remove();
     report_.bytes_copied += placer.copied().bytes_copied;
     report_.files_linked += placer.copied().files_linked;
     report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -89,9 +91,11 @@ class Run {
     progress_.state("image " + report_.images[i].source_id.substr(0, 12), "failed");
   }
 
-  // Layers of images that an earlier run finished need no hashing: their configuration names them.
+  // Layers of images that an earlier run finished need no hashing: their configuration names them. Of a run that was not
+  // finished the state says more.
   void recall() {
     mapping_ = read_mapping(root_.get());
+    if (state_.resumed()) return;
     for (size_t i = 0; i < selection_.images.size(); ++i) {
       const auto known = mapping_.find(selection_.images[i]->id);
       if (report_.images[i].status != "exists" || known == mapping_.end()) continue;
@@ -127,7 +131,7 @@ class Run {
         hashed_[i] = hash_layer(source_, image, state_, progress_);
         progress_.state(label, "hashed");
       } catch (const Error& e) {
-        if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+        if (ends_run(e, options_)) throw;
         const std::lock_guard guard(mutex_);
         fail(i, std::string("reading its layer: ") + e.what());
       }
@@ -165,7 +169,8 @@ class Run {
       }
       owner_.emplace(chain, image.id);
       layer.cache_id = image.id;
-      places_.push_back(place_of(image, *hashed_[i], {chain, hashed_[i]->diff, parent, LayerId(image.id), hashed_[i]->size}));
+      places_.push_back(
+          place_of(image, *hashed_[i], {chain, hashed_[i]->diff, parent, LayerId(image.id), hashed_[i]->size}));
     }
   }
 
@@ -186,7 +191,7 @@ class Run {
   }
 
   void place(LayerPlacer& placer) {
-    const auto failed = placer.place(places_);
+    const auto failed = placer.place(places_, state_.resumed());
     for (size_t i = 0; i < chains_.size(); ++i) {
       MigratedLayer& layer = report_.layers[i];
       if (!chains_[i] || layer.status == "failed") continue;
@@ -216,14 +221,15 @@ class Run {
         report_.images[i].image_id = id.str();
         if (report_.images[i].status == "planned") report_.images[i].status = "migrated";
       } catch (const Error& e) {
-        if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+        if (ends_run(e, options_)) throw;
         fail(i, e.what());
       }
     }
   }
 
   void store_containers(LayerPlacer& placer) {
-    report_.bytes_copied += carry_root_state(report_.state, source_.root, target_.root, progress_);
+    report_.bytes_copied +=
+        carry_root_state(report_.state, source_.root, target_.root, options_, state_.resumed(), progress_);
     for (size_t i = 0; i < selection_.containers.size(); ++i) {
       check_interrupt();
       MigratedContainer& item = report_.containers[i];
@@ -249,12 +255,13 @@ class Run {
       if (!record) throw Error(Errc::not_found, "the target has no layer " + chains_[image]->str());
       const ImagePlace place{*ImageId::parse(item.image), *chains_[image], LayerId(owner_.at(*chains_[image])),
                              record->cache_id};
-      item.status = migrate_container(*selection_.containers[i], place, source_, target_, options_, placer, layers_)
+      item.status = migrate_container(*selection_.containers[i], place, source_, target_, options_, placer, layers_,
+                                      state_.resumed())
                         ? "migrated"
                         : "exists";
       progress_.state(label, item.status);
     } catch (const Error& e) {
-      if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+      if (ends_run(e, options_)) throw;
       item.status = "failed";
       item.error = e.what();
       progress_.state(label, "failed");

@@ -43,7 +43,8 @@ Selection select(const LegacyGraph& graph, const MigrateOptions& options) {
   }
   if (options.containers)
     for (const auto& container : graph.containers())
-      if (options.images.empty() || seen.contains(container.image)) out.containers.push_back(&container);
+      if (!options.taken_over.contains(container.id) && (options.images.empty() || seen.contains(container.image)))
+        out.containers.push_back(&container);
   add_tags(graph, out);
   return out;
 }
