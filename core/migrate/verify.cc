@@ -13,18 +13,24 @@ namespace cairn {
 namespace {
 class NullSink : public ByteSink {
  public:
-  void write(std::span<const char>) override { check_interrupt(); }
+  explicit NullSink(Progress& progress) : progress_(progress) {}
+  void write(std::span<const char> bytes) override {
+    progress_.advance(bytes.size());
+    check_interrupt();
+  }
+
+ private:
+  Progress& progress_;
 };
 }  // namespace
 
 static std::string wrong_with(const Driver& source, const MigrationTarget& target, const LayerPlace& place,
-                              LayerStore& layers) {
-  NullSink nowhere;
+                              LayerStore& layers, Progress& progress) {
+  NullSink nowhere(progress);
   if (place.tar_split) layers.write_tar(place.record.chain, nowhere);
   const auto record = target.metadata.layers().find(place.record.chain);
-  const auto changes =
-      changes_between(target.driver.tree(record->cache_id), source.tree(place.record.cache_id),
-                      {.rule = Compare::exact, .compare_content = place.tar_split == nullptr});
+  const auto changes = changes_between(target.driver.tree(record->cache_id), source.tree(place.record.cache_id),
+                                       {.rule = Compare::exact, .compare_content = place.tar_split == nullptr});
   if (changes.empty()) return "";
   return "'" + printable(changes[0].path) + "' differs from the source (" + std::to_string(changes.size()) + " in all)";
 }
@@ -36,15 +42,16 @@ void verify_migration(const Driver& source, const MigrationTarget& target, const
     const LayerRecord& record = places[i].record;
     const std::string label = "layer " + record.cache_id.str().substr(0, 12);
     progress.state(label, "verifying");
+    progress.expect(static_cast<uint64_t>(record.size));
     std::string wrong;
     try {
-      if (target.metadata.layers().find(record.chain)) wrong = wrong_with(source, target, places[i], layers);
+      if (target.metadata.layers().find(record.chain)) wrong = wrong_with(source, target, places[i], layers, progress);
     } catch (const Error& e) {
       if (e.code() == Errc::interrupted) throw;
       wrong = e.what();
     }
     progress.state(label, wrong.empty() ? "verified" : "failed");
-    progress.advance(static_cast<uint64_t>(record.size));
+    if (!places[i].tar_split) progress.advance(static_cast<uint64_t>(record.size));
     progress.item_done();
     const std::lock_guard lock(mutex);
     if (!wrong.empty()) report.damage.push_back({"verify-failed", record.chain.str(), wrong});

@@ -8,6 +8,7 @@
 #include "core/migrate/content/selection.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/place_layers.h"
+#include "core/migrate/plan_target.h"
 #include "core/migrate/root_state.h"
 #include "core/migrate/state.h"
 #include "core/migrate/verify.h"
@@ -36,7 +37,8 @@ class ContentRun {
     report_.containers = plan.containers;
     report_.state = plan.state;
     report_.damage = plan.damage;
-    progress.total(plan.bytes_to_hash, plan.layers.size() * (options.verify ? 2 : 1));
+    progress.total(bytes_to_go_through(plan, options, 1),
+                   plan.layers.size() * (options.verify ? 2 : 1) + plan.containers.size() + plan.state.size());
   }
 
   MigrationReport run() {
@@ -118,7 +120,8 @@ class ContentRun {
       if (const auto why = failed_.find(*image.top); why != failed_.end()) throw Error(Errc::corrupt, why->second);
     auto& images = target_.metadata.images();
     images.put(source_.metadata.images().config(image.id));
-    for (const auto& [name, content] : source_.metadata.images().notes(image.id)) images.put_note(image.id, name, content);
+    for (const auto& [name, content] : source_.metadata.images().notes(image.id))
+      images.put_note(image.id, name, content);
   }
 
   // Of another image that came over, too.
@@ -134,13 +137,15 @@ class ContentRun {
   void store_containers(LayerPlacer& placer) {
     for (size_t i = 0; i < selection_.containers.size(); ++i) {
       MigratedContainer& item = report_.containers[i];
+      progress_.item_done();
       if (item.status == "failed") continue;
       check_interrupt();
       const std::string label = "container " + item.id.substr(0, 12);
       progress_.state(label, "copying");
+      progress_.expect(item.bytes);
       try {
         const bool made = migrate_container(selection_.containers[i], source_, target_, placer, layers_,
-                                            report_.bytes_copied);
+                                            report_.bytes_copied, progress_);
         item.status = made ? "migrated" : "exists";
       } catch (const Error& e) {
         if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;

@@ -8,10 +8,11 @@
 #include "core/layer/store_lock.h"
 #include "core/migrate/graph/containers.h"
 #include "core/migrate/graph/hash_layer.h"
+#include "core/migrate/graph/selection.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/place_layers.h"
+#include "core/migrate/plan_target.h"
 #include "core/migrate/root_state.h"
-#include "core/migrate/graph/selection.h"
 #include "core/migrate/state.h"
 #include "core/migrate/verify.h"
 #include "core/util/error.h"
@@ -24,8 +25,7 @@ bool MigrationReport::complete() const {
   const auto failed = [](const auto& item) { return item.status == "failed"; };
   return damage.empty() && std::none_of(images.begin(), images.end(), failed) &&
          std::none_of(layers.begin(), layers.end(), failed) &&
-         std::none_of(containers.begin(), containers.end(), failed) &&
-         std::none_of(state.begin(), state.end(), failed);
+         std::none_of(containers.begin(), containers.end(), failed) && std::none_of(state.begin(), state.end(), failed);
 }
 
 namespace {
@@ -42,14 +42,16 @@ class Run {
         selection_(select(source.graph, options)),
         root_(open_dir(target.root.string())),
         state_(root_.get(), identity_of(source)),
-        layers_(target.driver, target.metadata, options.jobs, progress, target.guard) {
+        layers_(target.driver, target.metadata, options.jobs, progress, target.guard),
+        sample_(plan.sample) {
     report_.images = plan.images;
     report_.layers = plan.layers;
     report_.containers = plan.containers;
     report_.damage = plan.damage;
     report_.state = plan.state;
     const unsigned passes = options.verify ? 2 : 1;
-    progress.total(plan.bytes_to_hash * passes, plan.images.size() * (1 + passes));
+    bytes_ = bytes_to_go_through(plan, options, passes);
+    announce(plan.images.size());
   }
 
   MigrationReport run() {
@@ -67,6 +69,7 @@ class Run {
     recall();
     hash();
     assign_chains();
+    announce(places_.size());
     place(placer);
     store_images();
     store_containers(placer);
@@ -82,6 +85,12 @@ class Run {
   }
 
  private:
+  // `placed`: layers to be placed, as far as that is known by now.
+  void announce(size_t placed) {
+    progress_.total(bytes_, report_.images.size() + placed * (options_.verify ? 2 : 1) + report_.containers.size() +
+                                report_.state.size());
+  }
+
   void fail(size_t i, const std::string& why) {
     for (auto* status : {&report_.images[i].status, &report_.layers[i].status}) *status = "failed";
     report_.images[i].error = report_.layers[i].error = why;
@@ -119,15 +128,17 @@ class Run {
     run_parallel(options_.jobs, order.size(), [&](size_t k) {
       const size_t i = order[k];
       check_interrupt();
-      if (hashed_[i] || report_.layers[i].status == "failed") return;
+      if (hashed_[i] || report_.layers[i].status == "failed") return progress_.item_done();
       const LegacyImage& image = *selection_.images[i];
       const std::string label = "layer " + image.id.substr(0, 12);
       progress_.state(label, "hashing");
+      progress_.expect(tar_bytes(sample_, static_cast<uint64_t>(std::max<int64_t>(report_.layers[i].size, 0))));
       try {
         hashed_[i] = hash_layer(source_, image, state_, progress_);
         progress_.state(label, "hashed");
       } catch (const Error& e) {
         if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
+        progress_.state(label, "failed");
         const std::lock_guard guard(mutex_);
         fail(i, std::string("reading its layer: ") + e.what());
       }
@@ -165,7 +176,8 @@ class Run {
       }
       owner_.emplace(chain, image.id);
       layer.cache_id = image.id;
-      places_.push_back(place_of(image, *hashed_[i], {chain, hashed_[i]->diff, parent, LayerId(image.id), hashed_[i]->size}));
+      places_.push_back(
+          place_of(image, *hashed_[i], {chain, hashed_[i]->diff, parent, LayerId(image.id), hashed_[i]->size}));
     }
   }
 
@@ -228,6 +240,7 @@ class Run {
       check_interrupt();
       MigratedContainer& item = report_.containers[i];
       const auto image = index_.find(selection_.containers[i]->image);
+      progress_.item_done();
       if (item.status == "failed" || item.status == "skipped") continue;
       item.error = image == index_.end()                              ? "its image is not in the source"
                    : report_.images[image->second].status == "failed" ? "its image could not be migrated"
@@ -243,6 +256,7 @@ class Run {
     MigratedContainer& item = report_.containers[i];
     const std::string label = "container " + item.id.substr(0, 12);
     progress_.state(label, "copying");
+    progress_.expect(item.bytes);
     item.image = report_.images[image].image_id;
     try {
       const auto record = target_.metadata.layers().find(*chains_[image]);
@@ -290,6 +304,8 @@ class Run {
   MigrationState state_;
   LayerStore layers_;
   MigrationReport report_;
+  const DiskSample sample_;
+  uint64_t bytes_ = 0;  // to go through, for whoever watches
   std::map<std::string, ImageId> mapping_;
   std::map<std::string, size_t> index_;  // v1 id -> position in all the lists here
   std::vector<std::optional<HashedLayer>> hashed_;
