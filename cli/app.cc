@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/globals.h"
 #include "cli/help.h"
+#include "cli/manual.h"
 #include "cli/output/terminal.h"
 #include "core/util/workers.h"
 
@@ -126,6 +127,20 @@ static Exit parse_and_run(int argc, const char* const* argv) {
   check_globals(globals, given);
   const CLI::App* chosen = program->get_subcommands().front();
   return std::find_if(commands.begin(), commands.end(), [&](const Command& c) { return c.app == chosen; })->run();
+}
+
+std::map<std::string, std::string> manual_pages() {
+  Globals globals;
+  Given given;
+  const auto program = make_program();
+  add_globals(*program, globals, given);
+  std::map<std::string, std::string> out;
+  for (const auto add : all_commands) {
+    const CLI::App* command = add(*program, globals).app;
+    out[program->get_name() + "-" + command->get_name()] = manual_page(*command);
+  }
+  out[program->get_name()] = manual_page(*program);
+  return out;
 }
 
 Exit run_cairn(int argc, const char* const* argv) {

@@ -1,14 +1,19 @@
+#include <fmt/chrono.h>
+
+#include <ctime>
+
 #include "cli/commands.h"
+#include "cli/damage.h"
 #include "cli/migration_text.h"
 #include "cli/objects.h"
 #include "cli/output/out_file.h"
 #include "cli/output/terminal.h"
 #include "cli/privilege.h"
+#include "cli/report/page.h"
+#include "cli/store_check.h"
 #include "cli/wiring.h"
 #include "core/layer/store_lock.h"
-#include "core/migrate/root_state.h"
 #include "core/migrate/switch.h"
-#include "core/migrate/verify.h"
 
 namespace cairn {
 namespace {
@@ -34,16 +39,9 @@ void check(const Flags& flags) {
 }
 
 MigrateOptions options_of(const Flags& flags, const Globals& globals, const MigrationSides& sides) {
-  MigrateOptions options;
-  options.in_place = sides.in_place && !sides.beside;
-  options.beside = sides.beside;
+  MigrateOptions options = sides.options(globals.jobs);
   options.containers = !flags.no_containers;
   options.verify = flags.verify || flags.remove_source;
-  options.jobs = globals.jobs;
-  if (sides.in_place)
-    options.state = sides.beside && has_old_volumes(sides.parts.front().store.root)
-                        ? MigrateOptions::State::volumes_carried
-                        : MigrateOptions::State::stays;
   return options;
 }
 
@@ -90,16 +88,32 @@ std::vector<PlannedPart> plan_all(const Flags& flags, const Globals& globals, co
   return out;
 }
 
-Exit tell(const MigrationReport& report, const Flags& flags, const Globals& globals) {
+MigrationFrame frame_of(const Flags& flags, const MigrationSides& sides) {
+  MigrationFrame frame;
+  for (const auto& part : sides.parts) frame.source_drivers += (frame.source_drivers.empty() ? "" : ", ") + part.name();
+  frame.source = sides.parts.front().store.root.string();
+  frame.target = sides.in_place ? frame.source : sides.target.root.string();
+  frame.target_driver = sides.target.driver_name;
+  frame.in_place = sides.in_place;
+  frame.dry_run = flags.dry_run;
+  frame.verified = flags.verify || flags.remove_source;
+  const std::time_t now = std::time(nullptr);
+  frame.started = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
+  return frame;
+}
+
+Exit tell(const MigrationReport& report, const MigrationFrame& frame, const std::optional<Estimate>& estimate,
+          const Flags& flags, const Globals& globals) {
   for (const auto& line : complaints(report)) complain(line);
-  const std::string json = json_document(json_of(report));
+  Json json = json_of(report, frame);
+  if (estimate) json["estimate"] = json_of(*estimate);
   if (!flags.report.empty()) {
     OutFile file(flags.report, "the report");
-    file.write(json);
+    file.write(flags.report.ends_with(".html") ? report_page(report, frame) : json_document(json));
     file.commit();
   }
   if (globals.json)
-    print(json);
+    print(json_document(json));
   else
     print(flags.dry_run ? "Nothing was written: --dry-run.\n" : "\n" + summary_text(report));
   return report.complete() ? Exit::done : Exit::partly;
@@ -146,23 +160,39 @@ Exit roll_back(const Flags& flags) {
   return Exit::done;
 }
 
-// Goes on with what an earlier run began to remove, or kept: of a switch the old store goes once the new one, in its
-// place, is whole.
-Exit end_removal(const Flags& flags, const Globals& globals) {
-  Globals in_place = globals;
-  in_place.root = flags.source;
-  in_place.driver.clear();
-  const auto progress = make_progress(globals.progress);
-  const Store store = open_to_write(in_place, *progress, IfAbsent::refuse);
-  if (has_source_to_remove(store.root)) {
-    finish_removal({store.root, *store.driver, *store.metadata, {}});
-  } else {
-    LayerStore layers = layers_of(store, in_place, *progress);
-    verify_layers(store.metadata->layers(), layers, globals.jobs, *progress);
-    StoreSwitch(flags.source).forget_old();
+// --remove-source of what an earlier run migrated, or began to remove: nothing is to be migrated before that.
+bool is_about_old_store(const Flags& flags, const Globals& globals) {
+  const bool driver_is_there = globals.driver.empty() || exists_at(AT_FDCWD, flags.source + "/image/" + globals.driver);
+  return flags.remove_source && driver_is_there &&
+         (StoreSwitch(flags.source).state() == SwitchState::switched || has_source_to_remove(flags.source));
+}
+
+// The new store must be whole by itself before the old one goes.
+Exit remove_switched(const Flags& flags, const Globals& there, const Store& store) {
+  auto progress = make_progress(there.progress);
+  LayerStore layers = layers_of(store, there, *progress);
+  const auto wrong = layers_that_cannot_be_read(store, layers, there.jobs, *progress);
+  progress.reset();
+  for (const auto& one : wrong) complain("damage: " + describe(one));
+  if (!wrong.empty()) {
+    complain("the source is kept, as not all of the new store can be read back");
+    return Exit::partly;
   }
-  print("The old store is removed.\n");
+  StoreSwitch(flags.source).forget_old();
   return Exit::done;
+}
+
+Exit remove_old_store(const Flags& flags, const Globals& globals) {
+  Globals there = globals;
+  there.root = flags.source;
+  const Store store = open_to_write(there, *make_progress(globals.progress), IfAbsent::refuse);
+  Exit exit = Exit::done;
+  if (has_source_to_remove(store.root))
+    finish_removal({store.root, *store.driver, *store.metadata, {}});
+  else
+    exit = remove_switched(flags, there, store);
+  if (exit == Exit::done) print("The old store is gone.\n");
+  return exit;
 }
 
 // What is left to do of what an earlier run did in place; nothing if there was none, or it is undone.
@@ -176,27 +206,45 @@ std::optional<Exit> go_on_in_place(const Flags& flags, const Globals& globals) {
   }
   const bool switched = store_switch.state() == SwitchState::switched;
   if (flags.rollback) return stopped && !switched ? Exit::done : roll_back(flags);
-  if (flags.remove_source && (switched || has_source_to_remove(flags.source))) return end_removal(flags, globals);
+  if (is_about_old_store(flags, globals)) return remove_old_store(flags, globals);
   return stopped && switched ? std::optional(Exit::done) : std::nullopt;
+}
+
+Exit interrupted(const Flags& flags) {
+  complain("interrupted; what is done is kept: run the same command again to go on" +
+           (flags.in_place ? std::string("; the old store is still in place")
+                           : ", or remove '" + printable(flags.target) + "' to give up"));
+  return Exit::interrupted;
+}
+
+Exit migrate(const Flags& flags, const Globals& globals) {
+  if (flags.in_place && !flags.dry_run)
+    if (const auto exit = go_on_in_place(flags, globals)) return *exit;
+  MigrationSides sides = open_migration(globals, flags.source, flags.source_driver, flags.target);
+  const auto planned = plan_all(flags, globals, sides);
+  const MigrationFrame frame = frame_of(flags, sides);
+  if (flags.dry_run) {
+    MigrationReport report;
+    Estimate estimate;
+    for (const auto& one : planned) append(report, as_report(one.plan)), estimate.add(one.plan);
+    return tell(report, frame, estimate, flags, globals);
+  }
+  sides.make_target();
+  const MigrationReport report = run_all(planned, sides, globals);
+  const Exit exit = tell(report, frame, std::nullopt, flags, globals);
+  if (sides.in_place) settle(flags, sides, report);
+  return exit;
 }
 
 Exit run(const Flags& flags, const Globals& globals) {
   require_root("migrating a store");
   check(flags);
-  if (flags.in_place && !flags.dry_run)
-    if (const auto exit = go_on_in_place(flags, globals)) return *exit;
-  MigrationSides sides = open_migration(globals, flags.source, flags.source_driver, flags.target);
-  const auto planned = plan_all(flags, globals, sides);
-  if (flags.dry_run) {
-    MigrationReport report;
-    for (const auto& one : planned) append(report, as_report(one.plan));
-    return tell(report, flags, globals);
+  try {
+    return migrate(flags, globals);
+  } catch (const Error& e) {
+    if (e.code() != Errc::interrupted) throw;
+    return interrupted(flags);
   }
-  sides.make_target();
-  const MigrationReport report = run_all(planned, sides, globals);
-  const Exit exit = tell(report, flags, globals);
-  if (sides.in_place) settle(flags, sides, report);
-  return exit;
 }
 
 }  // namespace
@@ -216,7 +264,8 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
                 "In SOURCE itself: with its own driver new files are added beside the old ones; for another "
                 "--storage-driver a new store is made from links, and exchanged for the old one in one step");
   app->add_flag("--remove-source", flags->remove_source,
-                "With --in-place: verify, then remove what only the old engine or driver reads");
+                "With --in-place: verify, then remove what only the old engine or driver reads; also later, of what an "
+                "earlier run migrated");
   app->add_flag("--rollback", flags->rollback,
                 "With --in-place: undo the exchange, as long as the source is not removed");
   app->add_option("--source-driver", flags->source_driver,
@@ -229,25 +278,40 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
   app->add_flag("--no-containers", flags->no_containers, "Only images; no containers and no volumes");
   app->add_flag("--verify", flags->verify, "Read every layer back from the target and compare");
   app->add_flag("--dry-run", flags->dry_run, "Only say what would be done, and the space and time it takes");
-  app->add_option("--report", flags->report, "Also write what --json prints to FILE")->type_name("FILE");
+  app->add_option("--report", flags->report,
+                  "Also write a report to FILE: for people if its name ends in .html, else what --json prints")
+      ->type_name("FILE");
   app->footer(
-      "Image IDs, chain IDs, tags and containers are those Docker 1.10's own migration gives. May be interrupted and "
-      "started\n"
-      "again. What is damaged is named and stops only what needs it; the exit status is then 4.\n"
+      "Image IDs, chain IDs, tags and containers are those Docker 1.10's own migration gives; a root of the current "
+      "layout\n"
+      "keeps all of its own. May be interrupted and started again: what is done is not done twice. What is damaged is\n"
+      "named and stops only what needs it; the exit status is then 4. While it works, standard error shows what each\n"
+      "worker does and how much of the whole is done.\n\n"
+      "In place, for another --storage-driver, the old store is kept in SOURCE/.cairn-switch: start the engine, look\n"
+      "around, and then either --rollback, or --remove-source, which first reads every layer of the new store back.\n\n"
       "Of --storage-opt, options of the source's driver go to the source where the target has another: dm.datadev and\n"
-      "dm.metadatadev name copies of a pool's devices, say.\n"
-      "With --json: an object with images (source_id, image_id, tags, status, error), layers (source_id, diff_id, "
-      "chain_id,\n"
-      "cache_id, size, method, status, error), containers (id, name, image_id, status, error), damage (kind, object, "
-      "detail),\n"
-      "bytes_hashed, bytes_copied, files_linked and seconds. status is planned, migrated, exists, duplicate, skipped "
-      "or failed.\n\n"
+      "dm.metadatadev name copies of a pool's devices, say.\n\n"
+      "--report FILE.html is one page that needs nothing else: what came over, what did not and why, which layers the\n"
+      "images share, the checks made.\n\n"
+      "With --json: an object with images (source_id, image_id, tags, status, error, layer), layers (source_id, "
+      "diff_id,\n"
+      "chain_id, cache_id, size, method, status, error, parent), containers (id, name, image_id, status, error, "
+      "bytes),\n"
+      "state (kind, name, status, error, bytes), damage (kind, object, detail), bytes_hashed, bytes_copied, "
+      "files_linked,\n"
+      "seconds, complete, source (root, drivers), target (root, driver), in_place, dry_run, verified, started and "
+      "cairn,\n"
+      "its version; with --dry-run also estimate, as scan gives it. status is planned, migrated, exists, duplicate,\n"
+      "skipped, left or failed.\n\n"
       "Examples:\n"
       "  cairn migrate /mnt/old/var/lib/docker --to /var/lib/docker --storage-driver overlay2 --dry-run\n"
-      "  cairn migrate /mnt/old/var/lib/docker --to /var/lib/docker --storage-driver overlay2 --verify\n"
+      "  cairn migrate /mnt/old/var/lib/docker --to /var/lib/docker --storage-driver overlay2 --verify --report "
+      "new.html\n"
       "  cairn migrate /mnt/old/docker --to /srv/docker -s overlay2 --storage-opt dm.datadev=/mnt/tdata \\\n"
       "    --storage-opt dm.metadatadev=/mnt/tmeta\n"
-      "  cairn migrate /var/lib/docker --in-place");
+      "  cairn migrate /var/lib/docker --in-place --storage-driver overlay2\n"
+      "  cairn migrate /var/lib/docker --in-place --rollback\n"
+      "  cairn migrate /var/lib/docker --in-place --remove-source");
   return {app, [flags, &globals] { return run(*flags, globals); }};
 }
 

@@ -25,6 +25,28 @@ MigrationTarget MigrationSides::migration_target() const {
   return {target.root, *target.driver, *target.metadata, [root] { refuse_if_engine_runs(root->get()); }};
 }
 
+MigrateOptions MigrationSides::options(unsigned jobs) const {
+  MigrateOptions out;
+  out.in_place = in_place && !beside;
+  out.beside = beside;
+  out.jobs = jobs;
+  if (in_place)
+    out.state = beside && has_old_volumes(parts.front().store.root) ? MigrateOptions::State::volumes_carried
+                                                                    : MigrateOptions::State::stays;
+  return out;
+}
+
+std::vector<MigrationPlan> plan_parts(const MigrationSides& sides, unsigned jobs) {
+  std::vector<MigrationPlan> out;
+  MigrateOptions options = sides.options(jobs);
+  options.verify = true;
+  for (const auto& part : sides.parts) {
+    out.push_back(part.plan(sides.migration_target(), options));
+    options.later_part = true;
+  }
+  return out;
+}
+
 void MigrationSides::make_target() {
   if (beside) StoreSwitch(parts.front().store.root).make_staging();
   as_named_by_user([&] { ensure_dir_at(AT_FDCWD, target.root.string(), 0710); });

@@ -24,14 +24,19 @@ struct MigrationPart {
 
 struct MigrationSides {
   std::vector<MigrationPart> parts;
-  Store target;            // the part's own root and driver when nothing but metadata is added in place
-  bool in_place = false;   // no --to
-  bool beside = false;     // in place, for another driver: the target is made below the root and then switched to
+  Store target;           // the part's own root and driver when nothing but metadata is added in place
+  bool in_place = false;  // no --to
+  bool beside = false;    // in place, for another driver: the target is made below the root and then switched to
   MigrationTarget migration_target() const;  // refers to this object
-  void make_target();      // its root, if it is not there yet
+  void make_target();                        // its root, if it is not there yet
+
+  MigrateOptions options(unsigned jobs) const;  // as far as the sides determine them
 
   // What the switch to the new store exchanges or takes away, by name below the root.
   std::set<std::string> switched_parts() const;
 };
+
+// Of all parts, whole and to be verified.
+std::vector<MigrationPlan> plan_parts(const MigrationSides& sides, unsigned jobs);
 
 }  // namespace cairn

@@ -30,8 +30,42 @@ static std::string layers_text(const MigrationPlan& plan, bool graph) {
   return fmt::format("{} from their recorded tar, {} from a fresh diff", recorded, plan.layers.size() - recorded);
 }
 
-static std::string place_text(const MigrationSides& sides) {
-  return sides.beside ? " (in place: made beside the old store, then exchanged for it)" : sides.in_place ? " (in place)" : "";
+static std::string manner_text(const MigrationSides& sides) {
+  return sides.beside     ? " (in place: made beside the old store, then exchanged for it)"
+         : sides.in_place ? " (in place)"
+                          : "";
+}
+
+static std::string unknown_sizes(size_t count, const std::string& what) {
+  return count == 0 ? "" : fmt::format("and {} {}{} whose size is not recorded", count, what, count == 1 ? "" : "s");
+}
+
+static std::string sample_text(const DiskSample& sample) {
+  return fmt::format("measured on {} of its files ({}) in {:.1f}s", sample.files, human_size(sample.bytes),
+                     sample.seconds);
+}
+
+static std::string links_text(LinkKind links) {
+  return links == LinkKind::reflink ? "layers and containers share their blocks with the source (reflinks)"
+         : links == LinkKind::hard  ? "layers are linked (hard links), containers and volumes copied"
+                                    : "nothing can be linked between the two";
+}
+
+static std::string place_text(const MigrationPlan& plan, bool in_place) {
+  const std::string unknown = unknown_sizes(plan.containers_of_unknown_size, "container");
+  return (in_place ? "layers stay where they are" : links_text(plan.links)) + "; " + human_size(plan.bytes_free) +
+         " free" + (unknown.empty() ? "" : "; " + unknown);
+}
+
+std::vector<std::string> estimate_lines(const Estimate& e, unsigned jobs) {
+  const std::string unknown = unknown_sizes(e.containers_of_unknown_size, "container");
+  const auto rate = [](double bytes) { return human_size(static_cast<uint64_t>(bytes)) + "/s"; };
+  return {fmt::format("{} to copy of {} free: {}{}", human_size(e.bytes_to_copy), human_size(e.bytes_free),
+                      links_text(e.links), unknown.empty() ? "" : "; " + unknown),
+          fmt::format("about {}: {} to hash at {} with {} worker{}, and {:.2f}ms a file", clock_time(e.seconds),
+                      human_size(e.bytes_to_hash), rate(e.sample.hash_rate), jobs, jobs == 1 ? "" : "s",
+                      e.sample.file_seconds * 1e3),
+          sample_text(e.sample)};
 }
 
 std::string plan_text(const MigrationPlan& plan, const MigrationPart& source, const MigrationSides& sides) {
@@ -41,21 +75,14 @@ std::string plan_text(const MigrationPlan& plan, const MigrationPart& source, co
   std::vector<Row> rows{
       {"FROM", printable(source.store.root.string()), source.name()},
       {"TO", printable(sides.in_place ? source.store.root.string() : sides.target.root.string()),
-       sides.target.driver_name + place_text(sides)},
+       sides.target.driver_name + manner_text(sides)},
       {"IMAGES", std::to_string(plan.images.size()), counts(plan.images)},
-      {"LAYERS", std::to_string(plan.layers.size()),
-       layers_text(plan, source.graph != nullptr)},
+      {"LAYERS", std::to_string(plan.layers.size()), layers_text(plan, source.graph != nullptr)},
       {"CONTAINERS", std::to_string(plan.containers.size()), counts(plan.containers)},
       {"VOLUMES", std::to_string(volumes), volumes == 0 ? (sides.in_place ? "stay where they are" : "none") : "copied"},
-      {"TO HASH", human_size(plan.bytes_to_hash),
-       "about " + clock_time(plan.seconds) +
-           (plan.layers_of_unknown_size > 0
-                ? fmt::format(", and {} layers whose size is not recorded", plan.layers_of_unknown_size)
-                : "")},
-      {"TO COPY", human_size(plan.bytes_to_copy),
-       in_place      ? "layers stay where they are"
-       : plan.linked ? "same file system: layers are linked, containers and volumes copied"
-                     : human_size(plan.bytes_free) + " free"},
+      {"TO HASH", human_size(plan.bytes_to_hash), unknown_sizes(plan.layers_of_unknown_size, "layer")},
+      {"TO COPY", human_size(plan.bytes_to_copy), place_text(plan, in_place)},
+      {"TIME", clock_time(plan.seconds), "about; " + sample_text(plan.sample)},
       {"DAMAGE", std::to_string(plan.damage.size()),
        plan.damage.empty() ? "none" : "named below; all else is migrated"},
   };
@@ -100,44 +127,6 @@ std::vector<std::string> complaints(const MigrationReport& report) {
                     (one.status == "failed" ? "': " : "' behind: ") + printable(one.error, 1000));
   for (const auto& damage : report.damage) out.push_back("damage: " + describe(damage));
   return out;
-}
-
-Json json_of(const MigrationReport& report) {
-  Json images = Json::array(), layers = Json::array(), containers = Json::array(), state = Json::array(),
-       damage = Json::array();
-  for (const auto& i : report.images)
-    images.push_back({{"source_id", i.source_id},
-                      {"image_id", text_or_null(i.image_id)},
-                      {"tags", i.tags},
-                      {"status", i.status},
-                      {"error", text_or_null(i.error)}});
-  for (const auto& l : report.layers)
-    layers.push_back({{"source_id", l.source_id},
-                      {"diff_id", text_or_null(l.diff_id)},
-                      {"chain_id", text_or_null(l.chain_id)},
-                      {"cache_id", text_or_null(l.cache_id)},
-                      {"size", l.size},
-                      {"method", l.method},
-                      {"status", l.status},
-                      {"error", text_or_null(l.error)}});
-  for (const auto& c : report.containers)
-    containers.push_back({{"id", c.id},
-                          {"name", c.name},
-                          {"image_id", text_or_null(c.image)},
-                          {"status", c.status},
-                          {"error", text_or_null(c.error)}});
-  for (const auto& s : report.state)
-    state.push_back({{"kind", s.kind}, {"name", s.name}, {"status", s.status}, {"error", text_or_null(s.error)}});
-  for (const auto& d : report.damage) damage.push_back(json_of(d));
-  return {{"images", images},
-          {"layers", layers},
-          {"containers", containers},
-          {"state", state},
-          {"damage", damage},
-          {"bytes_hashed", report.bytes_hashed},
-          {"bytes_copied", report.bytes_copied},
-          {"files_linked", report.files_linked},
-          {"seconds", report.seconds}};
 }
 
 MigrationReport as_report(const MigrationPlan& plan) {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/migration_json.h"
 #include "cli/migration_sides.h"
-#include "cli/output/json.h"
 #include "core/migrate/migrate.h"
 
 namespace cairn {
@@ -16,8 +16,8 @@ std::string plan_text(const MigrationPlan& plan, const MigrationPart& source, co
 std::string summary_text(const MigrationReport& report);
 // One line for each thing that failed or is damaged.
 std::vector<std::string> complaints(const MigrationReport& report);
-// The document of --json and --report. A plan has the same keys; what it cannot know yet is empty or 0.
-Json json_of(const MigrationReport& report);
+// The space and the time it takes, and how that was found out: a few lines.
+std::vector<std::string> estimate_lines(const Estimate& estimate, unsigned jobs);
 MigrationReport as_report(const MigrationPlan& plan);
 // The parts of one migration are one to whoever asked for it.
 void append(MigrationReport& report, MigrationReport part);

@@ -1,6 +1,7 @@
 // Opens roots. wiring.cc is the one file of the program that names implementations.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -38,6 +39,9 @@ MigrationSides open_migration(const Globals& globals, const std::string& source,
 
 // What a root is. With the global driver flag only that driver's part.
 RootScan scan_of(const std::string& root, const Globals& globals);
+
+// Would a store of that driver, one of those cairn has, work at `root`, where none is yet? Writes nothing.
+DriverStatus probe_new_store(const std::string& driver, const std::filesystem::path& root);
 
 struct DriverReport {
   std::string name;

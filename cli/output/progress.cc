@@ -7,15 +7,17 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "cli/output/size.h"
 #include "cli/output/table.h"
 #include "cli/output/terminal.h"
+#include "cli/output/work_count.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -34,41 +36,106 @@ static std::string bar(double share, size_t width) {
   return "[" + out + std::string(width - std::min(width, out.size()), ' ') + "]";
 }
 
-std::string progress_line(const Totals& t, unsigned width) {
-  const double rate = t.seconds > 0 ? static_cast<double>(t.bytes) / t.seconds : 0;
+static double ratio(uint64_t a, uint64_t b) { return static_cast<double>(a) / static_cast<double>(b); }
+
+// Below that, a rate says more of the clock than of the work.
+static constexpr double kSoon = 0.5;
+
+static std::optional<double> seconds_left(const Totals& t) {
+  if (t.bytes_total > t.bytes && t.bytes > 0) return t.seconds * ratio(t.bytes_total - t.bytes, t.bytes);
+  if (t.bytes_total == 0 && t.items_total > t.items && t.items > 0)
+    return t.seconds * ratio(t.items_total - t.items, t.items);
+  return std::nullopt;
+}
+
+static std::string amounts(const Totals& t) {
   std::string text;
   if (t.bytes_total > 0)
     text += human_size(t.bytes) + "/" + human_size(t.bytes_total);
   else if (t.bytes > 0)
     text += human_size(t.bytes);
   if (t.items_total > 0) text += fmt::format("   {}/{}", t.items, t.items_total);
-  if (rate > 0) text += "   " + human_size(static_cast<uint64_t>(rate)) + "/s";
-  if (rate > 0 && t.bytes_total > t.bytes)
-    text += "   ETA " + clock_time(static_cast<double>(t.bytes_total - t.bytes) / rate);
+  if (t.files > 0) text += fmt::format("   {} file{}", t.files, t.files == 1 ? "" : "s");
+  if (t.bytes > 0 && t.seconds >= kSoon)
+    text += "   " + human_size(static_cast<uint64_t>(static_cast<double>(t.bytes) / t.seconds)) + "/s";
+  const auto left = seconds_left(t);
+  if (left && t.seconds >= kSoon)
+    text += "   ETA " + clock_time(*left);
   else if (t.seconds >= 1)
     text += "   " + clock_time(t.seconds);
+  return text;
+}
+
+std::string progress_line(const Totals& t, unsigned width) {
+  std::string text = amounts(t);
   const bool known = t.bytes_total > 0 || t.items_total > 0;
   if (known && width > text.size() + 16) {
-    const double share = t.bytes_total > 0 ? static_cast<double>(t.bytes) / static_cast<double>(t.bytes_total)
-                                           : static_cast<double>(t.items) / static_cast<double>(t.items_total);
+    const double share = t.bytes_total > 0 ? ratio(t.bytes, t.bytes_total) : ratio(t.items, t.items_total);
     text = bar(share, std::min<size_t>(40, width - text.size() - 6)) + "  " + text;
   }
   return ellipsis(text, width);
 }
 
+std::string worker_line(const std::string& item, const std::string& state, const Totals& totals, unsigned width) {
+  const std::string text = amounts(totals);
+  return ellipsis(printable(item) + ": " + printable(state) + (text.empty() || text[0] == ' ' ? "" : "   ") + text,
+                  width);
+}
+
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-class PlainProgress : public Progress {
+// Calls `tick` now and then, in a thread of its own, until it goes.
+class Ticker {
  public:
+  Ticker(std::chrono::milliseconds interval, std::function<void()> tick)
+      : thread_([this, interval, tick = std::move(tick)] {
+          std::unique_lock lock(mutex_);
+          while (!wake_.wait_for(lock, interval, [this] { return stopped_; })) tick();
+        }) {}
+  ~Ticker() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopped_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopped_ = false;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+class CountedProgress : public Progress {
+ public:
+  void state(const std::string& item, const std::string& state) override { count_.state(item, state); }
+  void total(uint64_t bytes, uint64_t items) override { count_.total(bytes, items); }
+  void expect(uint64_t bytes) override { count_.expect(bytes); }
+  void advance(uint64_t bytes) override { count_.advance(bytes); }
+  void files(uint64_t count) override { count_.files(count); }
+  void item_done() override { count_.item_done(); }
+
+ protected:
+  WorkCount count_;
+};
+
+class PlainProgress : public CountedProgress {
+ public:
+  explicit PlainProgress(std::chrono::milliseconds interval) : ticker_(interval, [this] { tell(); }) {}
   void state(const std::string& item, const std::string& state) override {
+    CountedProgress::state(item, state);
     complain(printable(item) + ": " + printable(state));
   }
-  void total(uint64_t, uint64_t) override {}
-  void advance(uint64_t) override {}
-  void item_done() override {}
   void warn(const std::string& line) override { cairn::warn(line); }
+
+ private:
+  void tell() {
+    const std::string line = amounts(count_.snapshot().totals);
+    if (const size_t text = line.find_first_not_of(' '); text != std::string::npos) complain(line.substr(text));
+  }
+  Ticker ticker_;
 };
 
 class QuietProgress : public NoProgress {
@@ -76,38 +143,22 @@ class QuietProgress : public NoProgress {
   void warn(const std::string& line) override { cairn::warn(line); }
 };
 
-class BarProgress : public Progress {
+class BarProgress : public CountedProgress {
  public:
-  BarProgress() : painter_([this] { paint_until_stopped(); }) {}
+  BarProgress() {
+    ticker_.emplace(std::chrono::milliseconds(100), [this] { paint(); });
+  }
 
   ~BarProgress() override {
-    {
-      const std::lock_guard lock(mutex_);
-      stopped_ = true;
-    }
-    wake_.notify_all();
-    painter_.join();
+    ticker_.reset();
     show(wipe());
   }
 
   void state(const std::string& item, const std::string& state) override {
+    CountedProgress::state(item, state);
+    if (state != "failed") return;
     const std::lock_guard lock(mutex_);
-    std::erase_if(active_, [&](const auto& one) { return one.first == item; });
-    if (state == "failed") kept_ += "cairn: " + printable(item) + ": failed\n";
-    if (state.ends_with("ing")) active_.emplace_back(item, state);  // all others are ends
-  }
-  void total(uint64_t bytes, uint64_t items) override {
-    const std::lock_guard lock(mutex_);
-    totals_.bytes_total = bytes;
-    totals_.items_total = items;
-  }
-  void advance(uint64_t bytes) override {
-    const std::lock_guard lock(mutex_);
-    totals_.bytes += bytes;
-  }
-  void item_done() override {
-    const std::lock_guard lock(mutex_);
-    ++totals_.items;
+    kept_ += "cairn: " + printable(item) + ": failed\n";
   }
   void warn(const std::string& line) override {
     const std::lock_guard lock(mutex_);
@@ -116,23 +167,18 @@ class BarProgress : public Progress {
   }
 
  private:
-  void paint_until_stopped() {
-    std::unique_lock lock(mutex_);
-    while (!wake_.wait_for(lock, std::chrono::milliseconds(100), [this] { return stopped_; })) paint();
-  }
-
   void paint() {
     static constexpr size_t most_lines = 8;
     const unsigned width = std::max(20u, terminal_width(STDERR_FILENO)) - 1;
-    totals_.seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+    const auto now = count_.snapshot();
+    const std::lock_guard lock(mutex_);
     std::string out = wipe();
-    const size_t hidden = active_.size() - std::min(active_.size(), most_lines);
+    const size_t hidden = now.workers.size() - std::min(now.workers.size(), most_lines);
     if (hidden > 0) out += fmt::format("{} more\n", hidden);
-    for (size_t i = hidden; i < active_.size(); ++i)
-      out += ellipsis(printable(active_[i].first) + ": " + printable(active_[i].second), width) + "\n";
-    drawn_ += active_.size() - hidden + (hidden > 0 ? 1 : 0);
-    out += progress_line(totals_, width) + "\n";
-    ++drawn_;
+    for (size_t i = hidden; i < now.workers.size(); ++i)
+      out += worker_line(now.workers[i].item, now.workers[i].state, now.workers[i].totals, width) + "\n";
+    out += progress_line(now.totals, width) + "\n";
+    drawn_ = now.workers.size() - hidden + (hidden > 0 ? 1 : 0) + 1;
     show(out);
   }
 
@@ -147,24 +193,19 @@ class BarProgress : public Progress {
   }
 
   std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopped_ = false;
-  std::vector<std::pair<std::string, std::string>> active_;  // the latest change last
-  std::string kept_;                                         // lines that stay, not written yet
-  Totals totals_;
+  std::string kept_;  // lines that stay, not written yet
   size_t drawn_ = 0;
-  const Clock::time_point started_ = Clock::now();
-  std::thread painter_;  // last: it uses all of the above
+  std::optional<Ticker> ticker_;  // last: it uses all of the above
 };
 
 }  // namespace
 
-std::unique_ptr<Progress> make_progress(ProgressStyle style) {
+std::unique_ptr<Progress> make_progress(ProgressStyle style, std::chrono::milliseconds now_and_then) {
   if (style == ProgressStyle::none) return std::make_unique<QuietProgress>();
   const char* term = std::getenv("TERM");
   const bool bars = is_terminal(STDERR_FILENO) && term != nullptr && std::string_view(term) != "dumb";
   if (style == ProgressStyle::automatic && bars) return std::make_unique<BarProgress>();
-  return std::make_unique<PlainProgress>();
+  return std::make_unique<PlainProgress>(now_and_then);
 }
 
 }  // namespace cairn

@@ -9,6 +9,7 @@
 #include "core/archive/tar_reader.h"
 #include "core/archive/tree.h"
 #include "core/interfaces/driver.h"
+#include "core/interfaces/progress.h"
 
 namespace cairn {
 
@@ -46,6 +47,6 @@ struct Copied {
 // changes or in the target already. The target's root becomes like the tree's, unless it is to be left alone.
 enum class Root { take, leave };
 Copied apply_tree(const Tree& tree, const std::vector<struct Change>& changes, DiffTarget& target, Links links,
-                  Root root = Root::take);
+                  Root root = Root::take, Progress* progress = nullptr);
 
 }  // namespace cairn

@@ -17,9 +17,10 @@ namespace {
 
 class TreeCopier {
  public:
-  TreeCopier(const Tree& tree, DiffTarget& target, Links links)
+  TreeCopier(const Tree& tree, DiffTarget& target, Links links, Progress* progress)
       : tree_(tree),
         target_(target),
+        progress_(progress),
         hardlink_(links == Links::hard),
         dirs_(target.root_fd(), [](const std::string&) {}) {}
   Copied run(const std::vector<Change>& changes, Root root);
@@ -42,6 +43,7 @@ class TreeCopier {
   };
   const Tree& tree_;
   DiffTarget& target_;
+  Progress* const progress_;  // none: nobody watches
   bool hardlink_, reflink_ = true;
   Creation creation_;
   LayerDirs dirs_;
@@ -83,6 +85,7 @@ Copied TreeCopier::run(const std::vector<Change>& changes, Root root) {
                   const auto node = tree_.find(path);
                   if (!node) throw Error(Errc::not_found, "it is not in the tree");
                   put(*node, path);
+                  if (progress_ && !node->is_dir()) progress_->files(1);
                 });
   }
   for (const auto& times : dir_times_) {
@@ -170,7 +173,7 @@ void TreeCopier::put_file(const TreeNode& node, const LayerDir& dir) {
   if (cloned) {
     ++copied_.files_linked;
   } else {
-    copied_.bytes_copied += copy_content(from.get(), to.get(), node.st().st_size);
+    copied_.bytes_copied += copy_content(from.get(), to.get(), node.st().st_size, progress_);
     ++copied_.files_copied;
   }
   const Xattrs xattrs = node.xattrs();
@@ -190,8 +193,9 @@ void TreeCopier::put_node(const TreeNode& node, const LayerDir& dir) {
 
 }  // namespace
 
-Copied apply_tree(const Tree& tree, const std::vector<Change>& changes, DiffTarget& target, Links links, Root root) {
-  return TreeCopier(tree, target, links).run(changes, root);
+Copied apply_tree(const Tree& tree, const std::vector<Change>& changes, DiffTarget& target, Links links, Root root,
+                  Progress* progress) {
+  return TreeCopier(tree, target, links, progress).run(changes, root);
 }
 
 }  // namespace cairn

@@ -34,8 +34,8 @@ bool reflink(int from, int to) {
 }
 
 // Copies [at, end) with copy_file_range as far as that works.
-static off_t copy_range(int from, int to, off_t at, off_t end) {
-  constexpr off_t kStep = 1 << 28;
+static off_t copy_range(int from, int to, off_t at, off_t end, Progress* progress) {
+  constexpr off_t kStep = 1 << 26;
   while (at < end) {
     off_t in = at, out = at;
     const ssize_t n = ::copy_file_range(from, &in, to, &out, static_cast<size_t>(std::min(end - at, kStep)), 0);
@@ -43,12 +43,13 @@ static off_t copy_range(int from, int to, off_t at, off_t end) {
     if (n < 0 && errno == ENOSPC) throw_errno("copying '" + printable(path_of(from)) + "'");
     if (n <= 0) break;  // across file systems, or a file that only read(2) can read
     at += n;
+    if (progress) progress->advance(static_cast<uint64_t>(n));
     check_interrupt();
   }
   return at;
 }
 
-static void copy_by_hand(int from, int to, off_t at, off_t end) {
+static void copy_by_hand(int from, int to, off_t at, off_t end, Progress* progress) {
   std::vector<char> buffer(static_cast<size_t>(std::min<off_t>(end - at, 1 << 20)));
   while (at < end) {
     const size_t want = std::min(buffer.size(), static_cast<size_t>(end - at));
@@ -62,11 +63,12 @@ static void copy_by_hand(int from, int to, off_t at, off_t end) {
       done += std::max<ssize_t>(put, 0);
     }
     at += n;
+    if (progress) progress->advance(static_cast<uint64_t>(n));
     check_interrupt();
   }
 }
 
-uint64_t copy_content(int from, int to, off_t size) {
+uint64_t copy_content(int from, int to, off_t size, Progress* progress) {
   uint64_t copied = 0;
   off_t end = 0;
   for (off_t at = 0; at < size; at = end) {
@@ -77,7 +79,7 @@ uint64_t copy_content(int from, int to, off_t size) {
     if (end < 0) throw_errno("reading '" + printable(path_of(from)) + "'");
     end = std::min(end, size);
     if (at >= end) break;
-    copy_by_hand(from, to, copy_range(from, to, at, end), end);
+    copy_by_hand(from, to, copy_range(from, to, at, end, progress), end, progress);
     copied += static_cast<uint64_t>(end - at);
   }
   if (end < size) {

@@ -55,6 +55,10 @@ class Driver {
   // True when a layer's own directory holds its whole tree (vfs): the parent is not needed to read it.
   virtual bool layers_stand_alone() const noexcept = 0;
 
+  // Layers are directories on the file system of home_fd(): what they hold can be linked to, and is soon measured.
+  // False: each is a file system of its own (devicemapper), or another program's.
+  virtual bool layers_are_directories() const noexcept { return true; }
+
   virtual bool exists(const LayerId& id) const = 0;
   // Every layer on disk, half-made ones included, sorted.
   virtual std::vector<LayerId> list() const = 0;

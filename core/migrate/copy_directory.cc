@@ -30,14 +30,14 @@ class PlainTarget : public DiffTarget {
 }  // namespace
 
 uint64_t copy_directory(Fd from, int to_fd, const std::string& name, const std::string& below,
-                        const std::function<void(int dir_fd)>& finish) {
+                        const std::function<void(int dir_fd)>& finish, Progress* progress) {
   const std::string temporary = ".cairn-tmp-" + name;
   remove_tree_at(to_fd, temporary);
   mkdir_at(to_fd, temporary, 0755);
   ensure_dirs_at(to_fd, temporary + "/" + below, 0755);
   PlainTarget target(open_dir_at(to_fd, temporary + "/" + below));
   const Tree tree({Branch{std::make_shared<const Fd>(std::move(from)), WhiteoutStyle::none}});
-  const Copied copied = apply_tree(tree, changes_between(tree, Tree()), target, Links::none);
+  const Copied copied = apply_tree(tree, changes_between(tree, Tree()), target, Links::none, Root::take, progress);
   const TreeNode root = tree.root();
   if (::fchown(target.root_fd(), root.st().st_uid, root.st().st_gid) != 0 ||
       ::fchmod(target.root_fd(), root.st().st_mode & 07777) != 0)

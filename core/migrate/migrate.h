@@ -16,6 +16,7 @@
 #include "core/interfaces/legacy_graph.h"
 #include "core/interfaces/metadata_store.h"
 #include "core/interfaces/progress.h"
+#include "core/migrate/disk_sample.h"
 
 namespace cairn {
 
@@ -57,18 +58,21 @@ struct MigratedImage {
   std::vector<std::string> tags;    // familiar references
   std::string status;               // planned, migrated, exists, failed
   std::string error;
+  std::string layer{};  // source_id of its uppermost layer, "" for an image without layers
 };
 struct MigratedLayer {
   std::string source_id, diff_id, chain_id, cache_id;
-  int64_t size = 0;    // sum of the file sizes in its tar
-  std::string method;  // "tar-split" or "diff"
-  std::string status;  // planned, migrated, exists, duplicate, failed
-  std::string error;   // also a warning on a layer that was migrated all the same
+  int64_t size = 0;      // sum of the file sizes in its tar
+  std::string method;    // "tar-split" or "diff"
+  std::string status;    // planned, migrated, exists, duplicate, failed
+  std::string error;     // also a warning on a layer that was migrated all the same
+  std::string parent{};  // source_id of the layer it lies on, "" if none
 };
 struct MigratedContainer {
   std::string id, name, image;  // image: the new image ID
   std::string status;           // planned, migrated, exists, failed; skipped: its image had been deleted,
   std::string error;            // which engines allowed and Docker's own migration left behind too
+  uint64_t bytes = 0;           // to be copied, as far as that is known beforehand
 };
 
 // Something that belongs to no driver. kind: volume, state (an engine's), volumes (their database), other.
@@ -76,6 +80,7 @@ struct MigratedState {
   std::string kind, name;
   std::string status;  // planned, migrated, exists, failed; left: not carried, `error` says why
   std::string error;
+  uint64_t bytes = 0;  // to be copied
 };
 
 struct MigrationPlan {
@@ -85,9 +90,11 @@ struct MigrationPlan {
   std::vector<MigratedState> state;
   std::vector<Damage> damage;  // what the source has that is not whole
   uint64_t bytes_to_hash = 0, bytes_to_copy = 0, bytes_free = 0;
-  size_t layers_of_unknown_size = 0;                         // to be hashed, but not in bytes_to_hash
-  bool linked = false;                                       // same file system: reflinks or hardlinks
-  double seconds = 0;                                        // a rough estimate
+  size_t layers_of_unknown_size = 0;      // to be hashed, but not in bytes_to_hash
+  size_t containers_of_unknown_size = 0;  // to be copied, but not in bytes_to_copy
+  LinkKind links = LinkKind::none;        // how layers come over; none: copied
+  DiskSample sample;                      // what the estimate rests on
+  double seconds = 0;                     // a rough estimate
   std::shared_ptr<const struct ContentSelection> selection;  // what run_migration of a content-addressed source goes by
 };
 

@@ -29,15 +29,16 @@ LayerPlacer::LayerPlacer(const Driver& source, const MigrationTarget& target, co
   for (const auto& record : target.metadata.layers().list()) target_ids_.emplace(record.chain, record.cache_id);
 }
 
-void LayerPlacer::fill(DiffTarget& target, const Tree& tree, const Tree& parent, const std::set<std::string>* names,
-                       Links links) {
+uint64_t LayerPlacer::fill(DiffTarget& target, const Tree& tree, const Tree& parent, const std::set<std::string>* names,
+                           Links links) {
   const CompareOptions how{.rule = Compare::exact, .forced = names, .compare_content = names == nullptr};
   const auto changes = changes_between(tree, target_.driver.layers_stand_alone() ? Tree() : parent, how);
-  const Copied copied = apply_tree(tree, changes, target, links);
+  const Copied copied = apply_tree(tree, changes, target, links, Root::take, &progress_);
   const std::lock_guard lock(mutex_);
   copied_.files_linked += copied.files_linked;
   copied_.files_copied += copied.files_copied;
   copied_.bytes_copied += copied.bytes_copied;
+  return copied.bytes_copied;
 }
 
 // Everything that needs no parent in the target. Runs in parallel.
@@ -54,7 +55,9 @@ LayerPlacer::Made LayerPlacer::make(const LayerPlace& place) {
     std::optional<std::set<std::string>> names;
     if (place.tar_split && place.names_are_its_own) names = tar_split_names(*decompress(place.tar_split()));
     const Tree parent = parent_chain ? source_.tree(source_ids_.at(*parent_chain)) : Tree();
-    fill(*made.target, source_.tree(id), parent, names ? &*names : nullptr, Links::hard);
+    const uint64_t copied = fill(*made.target, source_.tree(id), parent, names ? &*names : nullptr, Links::hard);
+    const auto size = static_cast<uint64_t>(std::max<int64_t>(place.record.size, 0));
+    progress_.advance(size - std::min(size, copied));  // what was linked; the rest has been told while it was copied
   }
   if (place.tar_split) copy(*place.tar_split(), made.transaction->tar_split());
   made.transaction->prepare(place.record);
@@ -71,7 +74,7 @@ void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::
   run_parallel(options_.jobs, batch.size(), [&](size_t turn) {
     const size_t i = batch.size() - 1 - turn;  // the uppermost layers have the largest trees to compare: they go first
     check_interrupt();
-    if (batch[i]->record.parent && failed.contains(*batch[i]->record.parent)) return;
+    if (batch[i]->record.parent && failed.contains(*batch[i]->record.parent)) return progress_.item_done();
     const std::string label = "layer " + batch[i]->record.cache_id.str().substr(0, 12);
     progress_.state(label, options_.in_place ? "adopting" : "linking");
     try {
@@ -80,6 +83,7 @@ void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::
     } catch (const Error& e) {
       if (ends_run(e, options_)) throw;
       made[i].error = e.what();
+      progress_.state(label, "failed");
     }
     progress_.item_done();
   });
@@ -120,7 +124,10 @@ std::map<ChainId, std::string> LayerPlacer::place(const std::vector<LayerPlace>&
   std::vector<const LayerPlace*> todo;
   for (const auto& place : places) {
     source_ids_.emplace(place.record.chain, place.record.cache_id);
-    if (target_ids_.emplace(place.record.chain, place.record.cache_id).second) todo.push_back(&place);
+    if (target_ids_.emplace(place.record.chain, place.record.cache_id).second)
+      todo.push_back(&place);
+    else
+      progress_.item_done();
   }
   for (size_t begin = 0; begin < todo.size(); begin += kBatch) {
     batch.assign(todo.begin() + static_cast<ptrdiff_t>(begin),

@@ -45,7 +45,9 @@ class LayerPlacer {
   struct Made;
   void place_batch(const std::vector<const LayerPlace*>& batch, std::map<ChainId, std::string>& failed);
   Made make(const LayerPlace& place);
-  void fill(DiffTarget& target, const Tree& tree, const Tree& parent, const std::set<std::string>* names, Links links);
+  // Returns the bytes it had to copy.
+  uint64_t fill(DiffTarget& target, const Tree& tree, const Tree& parent, const std::set<std::string>* names,
+                Links links);
 
   const Driver& source_;
   const MigrationTarget& target_;

@@ -11,6 +11,8 @@
 #include "core/util/error.h"
 #include "core/util/interrupt.h"
 #include "core/util/replace_file.h"
+#include "core/util/usage.h"
+#include "core/util/workers.h"
 
 namespace cairn {
 
@@ -106,16 +108,16 @@ VolumeData data_of(int from_root, const std::string& name) {
   return {open_dir_at(vfs.get(), name), "_data"};
 }
 
-uint64_t carry_volume(int from_root, int to_root, const std::string& name) {
+uint64_t carry_volume(int from_root, int to_root, const std::string& name, Progress& progress) {
   ensure_dir_at(to_root, "volumes", 0701);
   const Fd to = open_dir_at(to_root, "volumes");
   remove_tree_at(to.get(), name);
   VolumeData data = data_of(from_root, name);
-  return copy_directory(std::move(data.dir), to.get(), name, data.below);
+  return copy_directory(std::move(data.dir), to.get(), name, data.below, {}, &progress);
 }
 
-uint64_t carry_one(const MigratedState& item, int from_root, int to_root) {
-  if (item.kind == kVolume) return carry_volume(from_root, to_root, item.name);
+uint64_t carry_one(const MigratedState& item, int from_root, int to_root, Progress& progress) {
+  if (item.kind == kVolume) return carry_volume(from_root, to_root, item.name, progress);
   if (item.name == "volumes/metadata.db") {
     ensure_dir_at(to_root, "volumes", 0701);
     return copy_state_file(open_dir_at(from_root, "volumes").get(), open_dir_at(to_root, "volumes").get(),
@@ -124,7 +126,7 @@ uint64_t carry_one(const MigratedState& item, int from_root, int to_root) {
   const auto st = stat_at(from_root, item.name);
   if (st && S_ISREG(st->st_mode)) return copy_state_file(from_root, to_root, item.name);
   remove_tree_at(to_root, item.name);
-  return copy_directory(open_dir_at(from_root, item.name), to_root, item.name);
+  return copy_directory(open_dir_at(from_root, item.name), to_root, item.name, "", {}, &progress);
 }
 
 // Of what an unfinished run copied.
@@ -146,7 +148,7 @@ bool has_old_volumes(const std::filesystem::path& path) {
                      [&](const std::string& name) { return !is_dir_at(root.get(), "volumes/" + name + "/_data"); });
 }
 
-std::vector<MigratedState> find_root_state(const std::filesystem::path& source, const MigrateOptions& options) {
+static std::vector<MigratedState> list_root_state(const std::filesystem::path& source, const MigrateOptions& options) {
   std::vector<MigratedState> out;
   if (!options.containers || options.state == MigrateOptions::State::stays) return out;
   const Fd root = open_dir(source.string());
@@ -166,12 +168,36 @@ std::vector<MigratedState> find_root_state(const std::filesystem::path& source, 
   return out;
 }
 
+static uint64_t size_at(int fd, const std::string& path) {
+  const auto st = stat_at(fd, path);
+  if (!st) return 0;
+  return S_ISDIR(st->st_mode) ? usage_of(open_dir_at(fd, path).get()).on_disk
+                              : static_cast<uint64_t>(st->st_blocks) * 512;
+}
+
+std::vector<MigratedState> find_root_state(const std::filesystem::path& source, const std::filesystem::path& target,
+                                           const MigrateOptions& options) {
+  auto out = list_root_state(source, options);
+  const Fd root = open_dir(source.string());
+  run_parallel(options.jobs, out.size(), [&](size_t i) {
+    if (out[i].status != "planned" || exists_at(AT_FDCWD, target / place_of(out[i]))) return;
+    try {
+      out[i].bytes = size_at(root.get(), place_of(out[i]));
+      if (out[i].kind == kVolume) out[i].bytes += size_at(root.get(), "vfs/dir/" + out[i].name);  // before 1.7
+    } catch (const Error& e) {  // what is wrong with it is found out, and told, when it is copied
+      if (e.code() == Errc::interrupted) throw;
+    }
+  });
+  return out;
+}
+
 uint64_t carry_root_state(std::vector<MigratedState>& state, const std::filesystem::path& source,
                           const std::filesystem::path& target, const MigrateOptions& options, bool resumed,
                           Progress& progress) {
   const Fd from = open_dir(source.string()), to = open_dir(target.string());
   uint64_t bytes = 0;
   for (auto& item : state) {
+    progress.item_done();
     if (item.status != "planned") continue;
     check_interrupt();
     const std::string label = item.kind + " " + item.name.substr(0, 24);
@@ -181,8 +207,9 @@ uint64_t carry_root_state(std::vector<MigratedState>& state, const std::filesyst
         continue;
       }
       progress.state(label, "copying");
+      progress.expect(item.bytes);
       bytes += while_doing([&] { return "copying '" + printable(place_of(item)) + "'"; },
-                           [&] { return carry_one(item, from.get(), to.get()); });
+                           [&] { return carry_one(item, from.get(), to.get(), progress); });
       item.status = "migrated";
     } catch (const Error& e) {
       if (ends_run(e, options)) throw;

@@ -12,8 +12,10 @@
 
 namespace cairn {
 
-// What of the source's root that is neither a driver's nor a graph's is to be carried, volumes one by one. Only reads.
-std::vector<MigratedState> find_root_state(const std::filesystem::path& source, const MigrateOptions& options);
+// What of the source's root that is neither a driver's nor a graph's is to be carried, volumes one by one, and how
+// large that is which the target does not have yet. Only reads.
+std::vector<MigratedState> find_root_state(const std::filesystem::path& source, const std::filesystem::path& target,
+                                           const MigrateOptions& options);
 
 // Carries those that are planned (`resumed`: what is there is looked at, too); each is complete or absent, and one that
 // fails stops no other. Throws for interrupts and full disks. Returns the bytes copied.

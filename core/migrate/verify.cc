@@ -14,13 +14,20 @@ namespace cairn {
 namespace {
 class NullSink : public ByteSink {
  public:
-  void write(std::span<const char>) override { check_interrupt(); }
+  explicit NullSink(Progress& progress) : progress_(progress) {}
+  void write(std::span<const char> bytes) override {
+    progress_.advance(bytes.size());
+    check_interrupt();
+  }
+
+ private:
+  Progress& progress_;
 };
 }  // namespace
 
 static std::string wrong_with(const Driver& source, const MigrationTarget& target, const LayerPlace& place,
-                              LayerStore& layers) {
-  NullSink nowhere;
+                              LayerStore& layers, Progress& progress) {
+  NullSink nowhere(progress);
   if (place.tar_split) layers.write_tar(place.record.chain, nowhere);
   const auto record = target.metadata.layers().find(place.record.chain);
   const auto changes = changes_between(target.driver.tree(record->cache_id), source.tree(place.record.cache_id),
@@ -36,33 +43,19 @@ void verify_migration(const Driver& source, const MigrationTarget& target, const
     const LayerRecord& record = places[i].record;
     const std::string label = "layer " + record.cache_id.str().substr(0, 12);
     progress.state(label, "verifying");
+    progress.expect(static_cast<uint64_t>(record.size));
     std::string wrong;
     try {
-      if (target.metadata.layers().find(record.chain)) wrong = wrong_with(source, target, places[i], layers);
+      if (target.metadata.layers().find(record.chain)) wrong = wrong_with(source, target, places[i], layers, progress);
     } catch (const Error& e) {
       if (ends_run(e, options)) throw;
       wrong = e.what();
     }
     progress.state(label, wrong.empty() ? "verified" : "failed");
-    progress.advance(static_cast<uint64_t>(record.size));
+    if (!places[i].tar_split) progress.advance(static_cast<uint64_t>(record.size));
     progress.item_done();
     const std::lock_guard lock(mutex);
     if (!wrong.empty()) report.damage.push_back({kVerifyFailed, record.chain.str(), wrong});
-  });
-}
-
-void verify_layers(const LayerMetadata& metadata, LayerStore& layers, unsigned jobs, Progress& progress) {
-  const auto records = metadata.list();
-  uint64_t bytes = 0;
-  for (const auto& record : records) bytes += static_cast<uint64_t>(record.size);
-  progress.total(bytes, records.size());
-  run_parallel(jobs, records.size(), [&](size_t i) {
-    NullSink nowhere;
-    progress.state("layer " + records[i].cache_id.str().substr(0, 12), "verifying");
-    layers.write_tar(records[i].chain, nowhere);
-    progress.state("layer " + records[i].cache_id.str().substr(0, 12), "verified");
-    progress.advance(static_cast<uint64_t>(records[i].size));
-    progress.item_done();
   });
 }
 

@@ -12,9 +12,6 @@ namespace cairn {
 void verify_migration(const Driver& source, const MigrationTarget& target, const std::vector<LayerPlace>& places,
                       LayerStore& layers, const MigrateOptions& options, MigrationReport& report, Progress& progress);
 
-// Throws corrupt at a layer that, read back, no longer gives its DiffID.
-void verify_layers(const LayerMetadata& metadata, LayerStore& layers, unsigned jobs, Progress& progress);
-
 // rootfs.diff_ids of an image configuration.
 std::vector<DiffId> diff_ids_of(const std::string& config);
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/util/error.h"
+#include "core/util/usage.h"
 #include "drivers/aufs/ancestors.h"
 #include "drivers/aufs/aufs.h"
 #include "drivers/aufs/branches.h"
@@ -15,7 +16,6 @@
 #include "drivers/sys/mount_table.h"
 #include "drivers/sys/overlay.h"
 #include "drivers/sys/scratch.h"
-#include "drivers/sys/usage.h"
 
 namespace cairn {
 

@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "core/util/error.h"
+#include "core/util/usage.h"
 #include "drivers/devicemapper/block_fs.h"
 #include "drivers/devicemapper/device_set.h"
 #include "drivers/devicemapper/devicemapper.h"
@@ -20,7 +21,6 @@
 #include "drivers/sys/mount.h"
 #include "drivers/sys/mount_table.h"
 #include "drivers/sys/overlay_marks.h"
-#include "drivers/sys/usage.h"
 
 namespace cairn {
 
@@ -60,6 +60,7 @@ class DeviceMapperDriver : public Driver {
   std::string_view name() const noexcept override { return "devicemapper"; }
   DriverStatus probe() const override;
   bool layers_stand_alone() const noexcept override { return true; }
+  bool layers_are_directories() const noexcept override { return false; }
   bool exists(const LayerId& id) const override { return devices_.find(id.str()).has_value(); }
   std::vector<LayerId> list() const override;
   void create(const LayerId& id, const std::optional<LayerId>& parent) override;

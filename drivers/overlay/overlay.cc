@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include "core/util/error.h"
+#include "core/util/usage.h"
 #include "drivers/overlay/driver.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/overlay.h"
-#include "drivers/sys/usage.h"
 
 namespace cairn {
 

@@ -5,12 +5,12 @@
 #include <memory>
 
 #include "core/util/error.h"
+#include "core/util/usage.h"
 #include "drivers/overlay2/diff_target.h"
 #include "drivers/overlay2/overlay2.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/overlay.h"
 #include "drivers/sys/size.h"
-#include "drivers/sys/usage.h"
 
 namespace cairn {
 

@@ -52,6 +52,7 @@ class PluginDriver : public Driver {
   DriverStatus probe() const override;
   // Some plugins' do, but all of them can be given a layer that does not.
   bool layers_stand_alone() const noexcept override { return false; }
+  bool layers_are_directories() const noexcept override { return false; }
   bool exists(const LayerId& id) const override { return plugin().exists(id); }
   std::vector<LayerId> list() const override;
   void create(const LayerId& id, const std::optional<LayerId>& parent) override;

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <sys/ioctl.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <memory>
 
 #include "core/util/error.h"
+#include "core/util/xfs_flags.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/overlay.h"
 #include "drivers/sys/overlay_marks.h"
@@ -19,23 +19,9 @@ namespace cairn {
 
 namespace {
 
-// struct xfs_fsop_geom_v1 and XFS_IOC_FSGEOMETRY_V1 of xfs's own header, which is not among the kernel's.
-struct XfsGeometry {
-  uint32_t before[8];
-  uint64_t blocks[4];
-  unsigned char uuid[16];
-  uint32_t stripes[2];
-  int32_t version;
-  uint32_t flags;
-  uint32_t sizes[3];
-};
-constexpr unsigned long kXfsGeometry = _IOR('X', 100, XfsGeometry);
-constexpr uint32_t kXfsFileTypes = 1u << 16;  // mkfs.xfs -n ftype=1
-
-// An xfs without them tells the types of "." and "..", so an empty directory of it gives nothing away.
+// An xfs without file types tells the types of "." and "..", so an empty directory of it gives nothing away.
 bool tells_file_types(int dir) {
-  XfsGeometry geometry{};
-  if (::ioctl(dir, kXfsGeometry, &geometry) == 0) return (geometry.flags & kXfsFileTypes) != 0;
+  if (const auto flags = xfs_flags(dir)) return (*flags & kXfsFileTypes) != 0;
   const std::unique_ptr<DIR, int (*)(DIR*)> list(::fdopendir(open_dir_at(dir, ".").release()), ::closedir);
   if (!list) throw_errno("listing '" + printable(path_of(dir)) + "'");
   while (const dirent* entry = ::readdir(list.get()))

@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "core/util/error.h"
+#include "core/util/usage.h"
 #include "drivers/sys/mount.h"
-#include "drivers/sys/usage.h"
 
 namespace cairn {
 

@@ -1,4 +1,4 @@
-"""Writes a data root as Docker 0.7 to 1.9 left it, of any shape a test wants, with the vfs or the overlay (v1) driver.
+"""Writes a data root as Docker 0.7 to 1.9 left it, of any shape a test wants, with the vfs, aufs or overlay (v1) driver.
 
     tree = LegacyTree(root, driver="overlay", version="1.9.1")
     base = tree.image([file("bin/hello", b"...", mode=0o755)], cmd=["/bin/hello"], tags=["base:latest"])
@@ -231,11 +231,11 @@ class LegacyTree:
             os.makedirs(f"{root}/{folder}")
 
     def _home(self):
-        return "vfs/dir" if self.driver == "vfs" else self.driver
+        return {"vfs": "vfs/dir", "aufs": "aufs/diff"}.get(self.driver, self.driver)
 
     def layer_dir(self, image):
-        """Where the driver keeps the whole tree of an image."""
-        return f"{self.root}/{self._home()}/{image}" + ("" if self.driver == "vfs" else "/root")
+        """Where the driver keeps the whole tree of an image; with aufs only its own layer."""
+        return f"{self.root}/{self._home()}/{image}" + ("/root" if self.driver == "overlay" else "")
 
     def image(self, entries, parent=None, tags=(), cmd=None, comment="", created=None, tar=None, **config):
         """Adds an image whose layer has these entries; returns its id. `tar`: the layer's bytes where they matter."""
@@ -244,8 +244,11 @@ class LegacyTree:
         self.diff_ids[image] = "sha256:" + hashlib.sha256(tar).hexdigest()
         self.parent_of[image] = parent
         where = self.layer_dir(image)
-        self._copy_parent(parent, where)
-        apply(entries, where)
+        if self.driver == "aufs":
+            self._aufs_layer(image, self.line(parent), entries)
+        else:
+            self._copy_parent(parent, where)
+            apply(entries, where)
         folder = f"{self.root}/graph/{image}"
         os.mkdir(folder, 0o700)
         self._write(f"graph/{image}/layersize", str(sum(info.size for info, _ in entries)))
@@ -268,6 +271,10 @@ class LegacyTree:
     def chain(self, image):
         """DiffIDs of an image, base first."""
         return (self.chain(self.parent_of[image]) if self.parent_of[image] else []) + [self.diff_ids[image]]
+
+    def line(self, image):
+        """An image and what it is built on, nearest first."""
+        return [image] + self.line(self.parent_of[image]) if image else []
 
     def container(self, name, image, command, entries=(), running=False):
         """Adds a stopped container with a writable layer of these entries; returns its id."""
@@ -327,6 +334,10 @@ class LegacyTree:
             subprocess.run(["cp", "-a", f"{base}/{container}-init", f"{base}/{container}"], check=True)
             apply(entries, f"{base}/{container}")
             return
+        if self.driver == "aufs":
+            self._aufs_layer(container + "-init", self.line(image), init)
+            self._aufs_layer(container, [container + "-init"] + self.line(image), entries)
+            return
         for layer, content in ((container + "-init", init), (container, init + entries)):
             base = f"{self.root}/{self.driver}/{layer}"
             for folder in ("upper", "work", "merged"):
@@ -334,6 +345,21 @@ class LegacyTree:
             with open(f"{base}/lower-id", "w") as out:
                 out.write(image)
             self._apply_overlay(content, f"{base}/upper")
+
+    def _aufs_layer(self, layer, below, entries):
+        """As aufs keeps them: whiteouts and opaque marks are files, and each branch has aufs's own directories."""
+        for folder in ("diff", "layers", "mnt"):
+            os.makedirs(f"{self.root}/aufs/{folder}", exist_ok=True)
+        os.mkdir(f"{self.root}/aufs/mnt/{layer}")
+        self._write(f"aufs/layers/{layer}", "".join(name + "\n" for name in below), 0o644)
+        branch = f"{self.root}/aufs/diff/{layer}"
+        for folder in ("", "/.wh..wh.plnk", "/.wh..wh.orph"):
+            os.mkdir(branch + folder, 0o700 if folder else 0o755)
+        self._write(f"aufs/diff/{layer}/.wh..wh.aufs", "", 0o444)
+        for info, data in entries:
+            path = os.path.join(branch, info.name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            _create(info, data, os.fsencode(path), os.fsencode(branch))
 
     def _apply_overlay(self, entries, upper):
         """Entries as the kernel's overlay keeps them: a whiteout is a character device 0:0."""

@@ -18,14 +18,15 @@ static void run(const std::string& command) {
     throw Error(Errc::unsupported, "making a file system: '" + command + "' failed");
 }
 
-LoopFileSystem::LoopFileSystem(const std::string& type, const std::string& mount_options)
+LoopFileSystem::LoopFileSystem(const std::string& type, const std::string& mount_options,
+                               const std::string& make_options)
     : mount_point_(fs::canonical(dir_.path()) / "mounted") {
   if (!running_as_root()) throw Error(Errc::unsupported, "making a file system: mounting it needs root");
   const std::string image = dir_ / "image";
   write_file(image, "");
   fs::resize_file(image, kSize);
   fs::create_directory(mount_point_);
-  run("mkfs." + type + " '" + image + "'");
+  run("mkfs." + type + " " + make_options + " '" + image + "'");
   run("mount -t " + type + " -o loop" + (mount_options.empty() ? "" : "," + mount_options) + " '" + image + "' '" +
       mount_point_.string() + "'");
   fs::remove(image);

@@ -8,11 +8,12 @@
 
 namespace cairn::test {
 
-// Made by mkfs.TYPE and mounted (`mount_options`: "pquota") on a directory of its own; the file has no name any more,
-// and goes with the mount. Throws Errc::unsupported where that cannot be done.
+// Made by mkfs.TYPE (`make_options`: "-m reflink=0") and mounted (`mount_options`: "pquota") on a directory of its own;
+// the file has no name any more, and goes with the mount. Throws Errc::unsupported where that cannot be done.
 class LoopFileSystem {
  public:
-  explicit LoopFileSystem(const std::string& type, const std::string& mount_options = "");
+  explicit LoopFileSystem(const std::string& type, const std::string& mount_options = "",
+                          const std::string& make_options = "");
   ~LoopFileSystem();
   LoopFileSystem(const LoopFileSystem&) = delete;
   const std::filesystem::path& path() const { return mount_point_; }

@@ -24,7 +24,8 @@ std::string with_driver(const std::string& config, const std::string& driver) {
 }
 
 // containers/ID: logs, checkpoints, hosts and the like as they are.
-static uint64_t copy_files(const std::string& id, const ContentSource& source, const MigrationTarget& target) {
+static uint64_t copy_files(const std::string& id, const ContentSource& source, const MigrationTarget& target,
+                           Progress& progress) {
   const std::string config = with_driver(source.metadata.containers().config(id), std::string(target.driver.name()));
   const Fd from = open_dir_at(open_dir((source.root / "containers").string()).get(), id);
   const Fd target_root = open_dir(target.root.string());
@@ -32,14 +33,17 @@ static uint64_t copy_files(const std::string& id, const ContentSource& source, c
   const Fd to = open_dir_at(target_root.get(), "containers");
   const auto lock = FileLock::wait(to.get(), FileLock::Kind::exclusive);  // else another writer sweeps the half copy
   remove_tree_at(to.get(), id);
-  return copy_directory(dup_fd(from.get()), to.get(), id, "", [&](int dir) {
-    const auto st = stat_at(dir, "config.v2.json");
-    replace_file_at(dir, "config.v2.json", config, st ? st->st_mode & 07777 : 0600);
-  });
+  return copy_directory(
+      dup_fd(from.get()), to.get(), id, "",
+      [&](int dir) {
+        const auto st = stat_at(dir, "config.v2.json");
+        replace_file_at(dir, "config.v2.json", config, st ? st->st_mode & 07777 : 0600);
+      },
+      &progress);
 }
 
 bool migrate_container(const ContentContainer& container, const ContentSource& source, const MigrationTarget& target,
-                       LayerPlacer& placer, LayerStore& layers, bool resumed, uint64_t& bytes) {
+                       LayerPlacer& placer, LayerStore& layers, bool resumed, uint64_t& bytes, Progress& progress) {
   auto& metadata = target.metadata;
   if (!resumed && metadata.layers().find_mount(container.id)) return false;
   const MountRecord& mount = *container.mount;
@@ -60,7 +64,7 @@ bool migrate_container(const ContentContainer& container, const ContentSource& s
   if (has_init) placer.copy_writable(*mount.init_id, below_source, below_target);
   placer.copy_writable(mount.mount_id, has_init ? mount.init_id : below_source,
                        has_init ? mount.init_id : below_target);
-  bytes += copy_files(container.id, source, target);
+  bytes += copy_files(container.id, source, target, progress);
   layers.sync();
   const FileLock lock = FileLock::wait(metadata.lock_fd(), FileLock::Kind::exclusive);
   if (target.guard) target.guard();

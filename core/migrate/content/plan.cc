@@ -35,6 +35,7 @@ static void plan_layers(const ContentSelection& selection, const MigrationTarget
     layer.cache_id = record.cache_id.str();
     layer.size = record.size;
     layer.method = "kept";
+    if (record.parent) layer.parent = record.parent->str();
     layer.status = there.contains(record.chain) ? "exists" : "planned";
     if (options.verify) plan.bytes_to_hash += static_cast<uint64_t>(std::max<int64_t>(record.size, 0));
     plan.layers.push_back(std::move(layer));
@@ -49,11 +50,15 @@ static void plan_images(const ContentSelection& selection, const MigrationTarget
                            !image.error.empty() ? "failed"
                            : exists             ? "exists"
                                                 : "planned",
-                           image.error});
+                           image.error, image.top ? image.top->str() : ""});
   }
 }
 
-static void plan_containers(const ContentSelection& selection, const MigrationTarget& target, MigrationPlan& plan) {
+static void plan_containers(const ContentSource& source, const ContentSelection& selection,
+                            const MigrationTarget& target, const MigrateOptions& options, MigrationPlan& plan) {
+  std::map<std::string, LayerId> directories;
+  for (const auto& record : selection.layers) directories.emplace(record.chain.str(), record.cache_id);
+  std::vector<ContainerParts> parts;
   for (const auto& container : selection.containers) {
     const bool done = target.metadata.layers().find_mount(container.id).has_value();
     plan.containers.push_back({container.id, container.name, container.image,
@@ -61,19 +66,14 @@ static void plan_containers(const ContentSelection& selection, const MigrationTa
                                : done                   ? "exists"
                                                         : "planned",
                                container.error});
+    ContainerParts& part = parts.emplace_back();
+    if (!container.mount) continue;
+    part.layers.push_back(container.mount->mount_id);
+    if (container.mount->init_id) part.layers.push_back(*container.mount->init_id);
+    if (container.mount->parent) part.image_layer = container.mount->parent->str();
+    if (const auto below = directories.find(part.image_layer); below != directories.end()) part.below = below->second;
   }
-}
-
-// Bytes to be written when nothing can be shared; whole trees where each layer stands alone.
-static uint64_t bytes_unshared(const MigrationTarget& target, const ContentSelection& selection) {
-  std::map<ChainId, uint64_t> whole;
-  uint64_t total = 0;
-  for (const auto& record : selection.layers) {
-    const auto own = static_cast<uint64_t>(std::max<int64_t>(record.size, 0));
-    whole[record.chain] = own + (record.parent ? whole[*record.parent] : 0);
-    total += target.driver.layers_stand_alone() ? whole[record.chain] : own;
-  }
-  return total;
+  measure_containers(source.driver, source.root, target, parts, options, plan);
 }
 
 MigrationPlan plan_migration(const ContentSource& source, const MigrationTarget& target,
@@ -86,9 +86,9 @@ MigrationPlan plan_migration(const ContentSource& source, const MigrationTarget&
   plan.damage = selection.damage;
   plan_layers(selection, target, options, plan);
   plan_images(selection, target, plan);
-  plan_containers(selection, target, plan);
-  plan.state = find_root_state(source.root, options);
-  plan_space(source.driver, target, options, bytes_unshared(target, selection), plan);
+  plan_containers(source, selection, target, options, plan);
+  plan.state = find_root_state(source.root, target.root, options);
+  plan_space(source.driver, target, options, 1, plan);
   return plan;
 }
 

@@ -9,6 +9,7 @@
 #include "core/migrate/ends_run.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/place_layers.h"
+#include "core/migrate/plan_target.h"
 #include "core/migrate/root_state.h"
 #include "core/migrate/state.h"
 #include "core/migrate/verify.h"
@@ -37,7 +38,8 @@ class ContentRun {
     report_.containers = plan.containers;
     report_.state = plan.state;
     report_.damage = plan.damage;
-    progress.total(plan.bytes_to_hash, plan.layers.size() * (options.verify ? 2 : 1));
+    progress.total(bytes_to_go_through(plan, options, 1),
+                   plan.layers.size() * (options.verify ? 2 : 1) + plan.containers.size() + plan.state.size());
   }
 
   MigrationReport run() {
@@ -138,13 +140,15 @@ class ContentRun {
   void store_containers(LayerPlacer& placer) {
     for (size_t i = 0; i < selection_.containers.size(); ++i) {
       MigratedContainer& item = report_.containers[i];
+      progress_.item_done();
       if (item.status == "failed") continue;
       check_interrupt();
       const std::string label = "container " + item.id.substr(0, 12);
       progress_.state(label, "copying");
+      progress_.expect(item.bytes);
       try {
         const bool made = migrate_container(selection_.containers[i], source_, target_, placer, layers_,
-                                            state_.resumed(), report_.bytes_copied);
+                                            state_.resumed(), report_.bytes_copied, progress_);
         item.status = made ? "migrated" : "exists";
       } catch (const Error& e) {
         if (ends_run(e, options_)) throw;

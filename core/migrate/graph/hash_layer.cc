@@ -33,7 +33,12 @@ static HashedLayer from_tar_split(const MigrationSource& source, const LegacyIma
   TreeContent content(source.driver.tree(LayerId(image.id)));
   HashSink sink(progress);
   const int64_t size = reassemble(
-      *lines, [&](const std::string& name) { return content.open(name); }, sink);
+      *lines,
+      [&](const std::string& name) {
+        progress.files(1);
+        return content.open(name);
+      },
+      sink);
   return {DiffId(sink.hash.finish()), size, true, ""};
 }
 
@@ -42,20 +47,22 @@ static HashedLayer from_diff(const MigrationSource& source, const LegacyImage& i
   const Tree tree = source.driver.tree(LayerId(image.id));
   const Tree parent = image.parent ? source.driver.tree(LayerId(*image.parent)) : Tree();
   const auto changes = changes_between(tree, parent, {.rule = Compare::exact});
-  const auto bytes =
-      tee(generate([&](ByteSink& out) { write_diff(tree, changes, out); }), [&](std::span<const char> part) {
-        progress.advance(part.size());
-        check_interrupt();
-      });
+  const auto bytes = tee(generate([&](ByteSink& out) { write_diff(tree, changes, out); }),
+                         [](std::span<const char>) { check_interrupt(); });
   Sha256 hash;
-  const auto hashed =
-      tee(generate([&](ByteSink& out) { copy(*bytes, out); }), [&](std::span<const char> part) { hash.update(part); });
+  const auto hashed = tee(generate([&](ByteSink& out) { copy(*bytes, out); }), [&](std::span<const char> part) {
+    hash.update(part);
+    progress.advance(part.size());  // in the thread that said what it is doing
+  });
   const Fd file = state.create_tar_split(image.id);
   FdSink out(file.get());
   GzipSink packed(out);
   TarSplitWriter split(packed);
   TarReader tar(*hashed, &split);
-  while (tar.next() != nullptr) tar.skip_content();
+  while (tar.next() != nullptr) {
+    tar.skip_content();
+    progress.files(1);
+  }
   packed.finish();
   return {DiffId(hash.finish()), split.content_bytes(), false, ""};
 }

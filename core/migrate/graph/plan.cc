@@ -1,10 +1,10 @@
 #include <algorithm>
 
 #include "core/migrate/graph/containers.h"
+#include "core/migrate/graph/selection.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/plan_target.h"
 #include "core/migrate/root_state.h"
-#include "core/migrate/graph/selection.h"
 #include "core/migrate/state.h"
 #include "core/util/error.h"
 
@@ -27,7 +27,7 @@ static void plan_images(const MigrationTarget& target, const Selection& selectio
   std::set<ImageId> present;
   for (const auto& id : target.metadata.images().list()) present.insert(id);
   for (const LegacyImage* image : selection.images) {
-    MigratedImage item{image->id, "", {}, "planned", image->error};
+    MigratedImage item{image->id, "", {}, "planned", image->error, image->id};
     if (const auto tags = selection.tags.find(image->id); tags != selection.tags.end()) item.tags = tags->second;
     const auto done = mapping.find(image->id);
     if (done != mapping.end() && present.contains(done->second))
@@ -35,6 +35,7 @@ static void plan_images(const MigrationTarget& target, const Selection& selectio
     if (!image->error.empty()) item.status = "failed";
     MigratedLayer layer;
     layer.source_id = image->id;
+    layer.parent = image->parent.value_or("");
     layer.size = image->layer_size.value_or(0);
     layer.method = image->has_tar_split ? "tar-split" : "diff";
     layer.status = item.status;
@@ -48,16 +49,25 @@ static void plan_images(const MigrationTarget& target, const Selection& selectio
   }
 }
 
-// Bytes to be written when nothing can be shared; whole trees where each layer stands alone.
-static uint64_t bytes_unshared(const MigrationTarget& target, const Selection& selection) {
-  std::map<std::string, uint64_t> whole;
-  uint64_t total = 0;
-  for (const LegacyImage* image : selection.images) {
-    const auto own = static_cast<uint64_t>(std::max<int64_t>(image->layer_size.value_or(0), 0));
-    whole[image->id] = own + (image->parent && whole.contains(*image->parent) ? whole[*image->parent] : 0);
-    total += target.driver.layers_stand_alone() ? whole[image->id] : own;
+static void plan_containers(const MigrationSource& source, const MigrationTarget& target, const Selection& selection,
+                            const MigrateOptions& options, MigrationPlan& plan) {
+  std::vector<ContainerParts> parts;
+  for (const LegacyContainer* container : selection.containers) {
+    const bool done = target.metadata.layers().find_mount(container->id).has_value();
+    const bool imageless = source.graph.image(container->image) == nullptr && !container->image.empty();
+    plan.containers.push_back(
+        {container->id, container->name, "",
+         imageless                   ? "skipped"
+         : !container->error.empty() ? "failed"
+         : done                      ? "exists"
+                                     : "planned",
+         imageless ? "its image " + container->image + " was removed while it used it" : container->error});
+    ContainerParts& part = parts.emplace_back();
+    part.layers = {LayerId(container->id), LayerId(container->id + "-init")};
+    part.image_layer = container->image;
+    if (source.graph.image(container->image) != nullptr) part.below = LayerId(container->image);
   }
-  return total;
+  measure_containers(source.driver, source.root, target, parts, options, plan);
 }
 
 MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarget& target,
@@ -72,19 +82,9 @@ MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarge
       plan.damage.push_back(damage);  // engines allowed that: see the container
   plan.damage.insert(plan.damage.end(), selection.damage.begin(), selection.damage.end());
   plan_images(target, selection, there ? read_mapping(root.get()) : std::map<std::string, ImageId>(), plan);
-  for (const LegacyContainer* container : selection.containers) {
-    const bool done = target.metadata.layers().find_mount(container->id).has_value();
-    const bool imageless = source.graph.image(container->image) == nullptr && !container->image.empty();
-    plan.containers.push_back(
-        {container->id, container->name, "",
-         imageless                   ? "skipped"
-         : !container->error.empty() ? "failed"
-         : done                      ? "exists"
-                                     : "planned",
-         imageless ? "its image " + container->image + " was removed while it used it" : container->error});
-  }
-  plan.state = find_root_state(source.root, options);
-  plan_space(source.driver, target, options, bytes_unshared(target, selection), plan);
+  plan_containers(source, target, selection, options, plan);
+  plan.state = find_root_state(source.root, target.root, options);
+  plan_space(source.driver, target, options, options.verify ? 2 : 1, plan);
   return plan;
 }
 

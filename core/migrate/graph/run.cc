@@ -12,6 +12,7 @@
 #include "core/migrate/graph/selection.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/place_layers.h"
+#include "core/migrate/plan_target.h"
 #include "core/migrate/root_state.h"
 #include "core/migrate/state.h"
 #include "core/migrate/verify.h"
@@ -44,14 +45,16 @@ class Run {
         selection_(select(source.graph, options)),
         root_(open_dir(target.root.string())),
         state_(root_.get(), identity_of(source)),
-        layers_(target.driver, target.metadata, options.jobs, progress, target.guard) {
+        layers_(target.driver, target.metadata, options.jobs, progress, target.guard),
+        sample_(plan.sample) {
     report_.images = plan.images;
     report_.layers = plan.layers;
     report_.containers = plan.containers;
     report_.damage = plan.damage;
     report_.state = plan.state;
     const unsigned passes = options.verify ? 2 : 1;
-    progress.total(plan.bytes_to_hash * passes, plan.images.size() * (1 + passes));
+    bytes_ = bytes_to_go_through(plan, options, passes);
+    announce(plan.images.size());
   }
 
   MigrationReport run() {
@@ -69,6 +72,7 @@ class Run {
     recall();
     hash();
     assign_chains();
+    announce(places_.size());
     place(placer);
     store_images();
     store_containers(placer);
@@ -84,6 +88,12 @@ class Run {
   }
 
  private:
+  // `placed`: layers to be placed, as far as that is known by now.
+  void announce(size_t placed) {
+    progress_.total(bytes_, report_.images.size() + placed * (options_.verify ? 2 : 1) + report_.containers.size() +
+                                report_.state.size());
+  }
+
   void fail(size_t i, const std::string& why) {
     for (auto* status : {&report_.images[i].status, &report_.layers[i].status}) *status = "failed";
     report_.images[i].error = report_.layers[i].error = why;
@@ -123,15 +133,17 @@ class Run {
     run_parallel(options_.jobs, order.size(), [&](size_t k) {
       const size_t i = order[k];
       check_interrupt();
-      if (hashed_[i] || report_.layers[i].status == "failed") return;
+      if (hashed_[i] || report_.layers[i].status == "failed") return progress_.item_done();
       const LegacyImage& image = *selection_.images[i];
       const std::string label = "layer " + image.id.substr(0, 12);
       progress_.state(label, "hashing");
+      progress_.expect(tar_bytes(sample_, static_cast<uint64_t>(std::max<int64_t>(report_.layers[i].size, 0))));
       try {
         hashed_[i] = hash_layer(source_, image, state_, progress_);
         progress_.state(label, "hashed");
       } catch (const Error& e) {
         if (ends_run(e, options_)) throw;
+        progress_.state(label, "failed");
         const std::lock_guard guard(mutex_);
         fail(i, std::string("reading its layer: ") + e.what());
       }
@@ -234,6 +246,7 @@ class Run {
       check_interrupt();
       MigratedContainer& item = report_.containers[i];
       const auto image = index_.find(selection_.containers[i]->image);
+      progress_.item_done();
       if (item.status == "failed" || item.status == "skipped") continue;
       item.error = image == index_.end()                              ? "its image is not in the source"
                    : report_.images[image->second].status == "failed" ? "its image could not be migrated"
@@ -249,6 +262,7 @@ class Run {
     MigratedContainer& item = report_.containers[i];
     const std::string label = "container " + item.id.substr(0, 12);
     progress_.state(label, "copying");
+    progress_.expect(item.bytes);
     item.image = report_.images[image].image_id;
     try {
       const auto record = target_.metadata.layers().find(*chains_[image]);
@@ -297,6 +311,8 @@ class Run {
   MigrationState state_;
   LayerStore layers_;
   MigrationReport report_;
+  const DiskSample sample_;
+  uint64_t bytes_ = 0;  // to go through, for whoever watches
   std::map<std::string, ImageId> mapping_;
   std::map<std::string, size_t> index_;  // v1 id -> position in all the lists here
   std::vector<std::optional<HashedLayer>> hashed_;

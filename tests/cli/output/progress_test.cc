@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <barrier>
 #include <thread>
+#include <vector>
 
 #include "cli/output/table.h"
+#include "cli/output/work_count.h"
 
 namespace cairn {
 
@@ -28,6 +31,96 @@ TEST(ProgressLine, WithoutTotalsPromisesNothing) {
 
 TEST(ProgressLine, CountsItemsWhereBytesAreUnknown) {
   EXPECT_THAT(progress_line({0, 0, 5, 10, 1}, 80), testing::StartsWith("[====================>"));
+}
+
+TEST(ProgressLine, GuessesTheEndFromItemsWhereBytesAreUnknown) {
+  EXPECT_THAT(progress_line({0, 0, 5, 15, 10}, 80), testing::HasSubstr("ETA 20s"));
+}
+
+TEST(ProgressLine, CountsFiles) {
+  EXPECT_THAT(progress_line({1, 2, 0, 0, 1, 1234}, 100), testing::HasSubstr("1234 files"));
+  EXPECT_THAT(progress_line({1, 2, 0, 0, 1, 1}, 100), testing::HasSubstr("1 file   "));
+}
+
+TEST(WorkerLine, SaysWhatOneWorkerDoesAndWhenItIsDone) {
+  EXPECT_EQ(worker_line("layer 1a2b", "hashing", {10'000'000, 40'000'000, 0, 0, 2, 95}, 100),
+            "layer 1a2b: hashing   10MB/40MB   95 files   5MB/s   ETA 6s");
+  EXPECT_EQ(worker_line("layer 1a2b", "linking", {}, 100), "layer 1a2b: linking");
+  EXPECT_EQ(worker_line("layer\n1", "linking", {}, 100), "layer\\x0a1: linking");
+  EXPECT_LE(display_width(worker_line("layer 1a2b", "hashing", {1, 2, 0, 0, 9, 5}, 20)), 20u);
+}
+
+TEST(WorkCount, TellsTheWorkersApartAndAddsThemUp) {
+  WorkCount count;
+  count.total(1000, 4);
+  std::barrier all_counted(5), looked_at(5);
+  std::vector<std::thread> threads;
+  for (uint64_t i = 1; i <= 4; ++i)
+    threads.emplace_back([&, i] {
+      const std::string item = "layer " + std::to_string(i);
+      count.state(item, "hashing");
+      count.expect(i * 100);
+      for (uint64_t n = 0; n < 10; ++n) count.advance(i), count.files(1);
+      all_counted.arrive_and_wait();
+      looked_at.arrive_and_wait();
+      count.state(item, "hashed");
+      count.item_done();
+    });
+  all_counted.arrive_and_wait();
+  const auto during = count.snapshot();
+  looked_at.arrive_and_wait();
+  for (auto& thread : threads) thread.join();
+  ASSERT_EQ(during.workers.size(), 4u);
+  for (const auto& worker : during.workers) {
+    const uint64_t i = worker.item.back() - static_cast<uint64_t>('0');
+    EXPECT_EQ(worker.totals.bytes, i * 10);
+    EXPECT_EQ(worker.totals.bytes_total, i * 100);
+    EXPECT_EQ(worker.totals.files, 10u);
+    EXPECT_EQ(worker.state, "hashing");
+  }
+  EXPECT_EQ(during.totals.bytes, 100u);
+  const auto after = count.snapshot();
+  EXPECT_TRUE(after.workers.empty());
+  EXPECT_EQ(after.totals.bytes, 100u);
+  EXPECT_EQ(after.totals.files, 40u);
+  EXPECT_EQ(after.totals.items, 4u);
+  EXPECT_EQ(after.totals.bytes_total, 1000u);
+}
+
+TEST(WorkCount, CountsWhatNobodySaidHeDoes) {
+  WorkCount one, other;
+  one.state("layer 1", "hashing");
+  other.advance(7);  // this thread works for `one`
+  one.advance(5);
+  one.state("layer 1", "hashed");
+  one.advance(3);
+  EXPECT_EQ(other.snapshot().totals.bytes, 7u);
+  EXPECT_EQ(one.snapshot().totals.bytes, 8u);
+}
+
+TEST(WorkCount, ANextStateOfOneItemKeepsWhatWasDone) {
+  WorkCount count;
+  count.state("layer 1", "hashing");
+  count.advance(5);
+  count.state("layer 1", "linking");
+  count.advance(2);
+  const auto now = count.snapshot();
+  ASSERT_EQ(now.workers.size(), 1u);
+  EXPECT_EQ(now.workers[0].totals.bytes, 2u);
+  EXPECT_EQ(now.totals.bytes, 7u);
+}
+
+TEST(PlainProgress, TellsOfTheWholeNowAndThen) {
+  testing::internal::CaptureStderr();
+  {
+    const auto progress = make_progress(ProgressStyle::plain, std::chrono::milliseconds(5));
+    progress->total(2000, 3);
+    progress->state("layer 1", "hashing");
+    progress->advance(1000);
+    progress->files(7);
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("cairn: 1kB/2kB   0/3   7 files"));
 }
 
 TEST(ProgressLine, IsFullAtTheEndAndBeyond) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <set>
 
@@ -151,6 +152,55 @@ TEST_P(MigrateTiny, VerifyFindsAFileChangedInTheTarget) {
   }
   ASSERT_TRUE(spoiled);
   EXPECT_FALSE(migrate(target_, {.verify = true}).damage.empty());
+}
+
+TEST_P(MigrateTiny, ThePlanKnowsWhatIsCopiedAndWhatIsLinked) {
+  test::write_file(before_ / "volumes/big/_data/file", std::string(3 << 20, 'v'));
+  const auto graph = open_legacy(before_, GetParam().from);
+  const auto source_driver = open_driver(before_, GetParam().from), driver = open_driver(target_, GetParam().to);
+  const auto metadata = open_metadata(target_, GetParam().to);
+  const MigrationSource source{before_, *graph, *source_driver};
+  const MigrationTarget to{target_, *driver, *metadata, {}};
+  const auto plan = plan_migration(source, to, {.jobs = 2});
+  uint64_t parts = 0;
+  for (const auto& one : plan.containers) {
+    EXPECT_GT(one.bytes, 0u) << one.id;
+    parts += one.bytes;
+  }
+  for (const auto& one : plan.state) parts += one.bytes;
+  EXPECT_GE(parts, 3u << 20);
+  EXPECT_EQ(plan.bytes_to_copy, plan.links == LinkKind::reflink ? 0 : parts);
+  EXPECT_GT(plan.seconds, 0);
+  const auto without = plan_migration(source, to, {.containers = false});
+  EXPECT_EQ(without.bytes_to_copy, 0u);
+  EXPECT_LT(without.seconds, plan.seconds);
+  for (const auto& layer : plan.layers) EXPECT_EQ(layer.parent, graph->image(layer.source_id)->parent.value_or(""));
+}
+
+// Counts what a run tells of itself.
+class Counting : public NoProgress {
+ public:
+  void total(uint64_t all_bytes, uint64_t all_items) override { bytes_total = all_bytes, items_total = all_items; }
+  void advance(uint64_t n) override { bytes += n; }
+  void files(uint64_t n) override { file_count += n; }
+  void item_done() override { ++items; }
+  std::atomic<uint64_t> bytes_total{0}, items_total{0}, bytes{0}, file_count{0}, items{0};
+};
+
+TEST_P(MigrateTiny, WhatItTellsOnTheWayAddsUp) {
+  const auto graph = open_legacy(before_, GetParam().from);
+  const auto source_driver = open_driver(before_, GetParam().from), driver = open_driver(target_, GetParam().to);
+  const auto metadata = open_metadata(target_, GetParam().to);
+  const MigrationSource source{before_, *graph, *source_driver};
+  const MigrationTarget to{target_, *driver, *metadata, {}};
+  for (const bool again : {false, true}) {
+    Counting told;
+    const MigrateOptions options{.verify = true, .jobs = 2};
+    run_migration(plan_migration(source, to, options), source, to, options, told);
+    EXPECT_EQ(told.items, told.items_total) << again;
+    EXPECT_EQ(told.file_count > 20, !again);
+    EXPECT_GT(told.bytes, 0u);
+  }
 }
 
 TEST_P(MigrateTiny, AForeignTargetIsRefused) {

@@ -1,4 +1,4 @@
-#include "drivers/sys/usage.h"
+#include "core/util/usage.h"
 
 #include <unordered_map>
 

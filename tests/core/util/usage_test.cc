@@ -1,4 +1,4 @@
-#include "drivers/sys/usage.h"
+#include "core/util/usage.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
