@@ -1,3 +1,7 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "cli/commands.h"
 #include "cli/migration_text.h"
 #include "cli/objects.h"
@@ -15,7 +19,7 @@ namespace {
 struct Flags {
   std::string source, target, source_driver, report;
   bool in_place = false, remove_source = false, no_containers = false, verify = false, dry_run = false;
-  bool rollback = false;
+  bool rollback = false, strict = false;
   std::vector<std::string> images;
 };
 
@@ -102,6 +106,23 @@ MigrationReport run_all(const std::vector<PlannedPart>& planned, const Migration
   return report;
 }
 
+// --strict: nothing is begun where anything is damaged, left over or cannot come. Tells all of it.
+bool is_refused(const MigrationReport& planned, const Flags& flags, const Globals& globals) {
+  const auto failed = [](const auto& items) {
+    return std::count_if(items.begin(), items.end(), [](const auto& item) { return item.status == "failed"; });
+  };
+  const auto left_over = std::count_if(planned.state.begin(), planned.state.end(),
+                                       [](const MigratedState& one) { return one.kind == kLeftOverLayer; });
+  const auto losses = failed(planned.images) + failed(planned.containers);
+  if (planned.damage.empty() && losses + left_over == 0) return false;
+  for (const auto& line : complaints(planned)) complain(line);
+  if (globals.json) print(json_document(json_of(planned)));
+  complain(fmt::format("migrating '{}': {} damaged, {} images and containers lost, {} layers left over, and --strict was "
+                       "given: nothing was written; without it what is whole is carried over",
+                       printable(flags.source), planned.damage.size(), losses, left_over));
+  return true;
+}
+
 // In place: what was made beside the old store takes its place, and what the user no longer wants goes.
 void settle(const Flags& flags, const MigrationSides& sides, const MigrationReport& report) {
   const MigrationPart& part = sides.parts.front();
@@ -135,11 +156,10 @@ Exit run(const Flags& flags, const Globals& globals) {
   if (flags.rollback) return roll_back(flags);
   MigrationSides sides = open_migration(globals, flags.source, flags.source_driver, flags.target);
   const auto planned = plan_all(flags, globals, sides);
-  if (flags.dry_run) {
-    MigrationReport report;
-    for (const auto& one : planned) append(report, as_report(one.plan));
-    return tell(report, flags, globals);
-  }
+  MigrationReport intended;
+  for (const auto& one : planned) append(intended, as_report(one.plan));
+  if (flags.strict && is_refused(intended, flags, globals)) return Exit::damage;
+  if (flags.dry_run) return tell(intended, flags, globals);
   sides.make_target();
   const MigrationReport report = run_all(planned, sides, globals);
   const Exit exit = tell(report, flags, globals);
@@ -174,18 +194,21 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
       ->allow_extra_args(false);
   app->add_flag("--no-containers", flags->no_containers, "Only images; no containers and no volumes");
   app->add_flag("--verify", flags->verify, "Read every layer back from the target and compare");
+  app->add_flag("--strict", flags->strict,
+                "Refuse a source in which anything is damaged, before anything is written: exit status 3");
   app->add_flag("--dry-run", flags->dry_run, "Only say what would be done, and the space and time it takes");
   app->add_option("--report", flags->report, "Also write what --json prints to FILE")->type_name("FILE");
   app->footer(
       "Image IDs, chain IDs, tags and containers are those Docker 1.10's own migration gives. May be interrupted and "
       "started\n"
-      "again. What is damaged is named and stops only what needs it; the exit status is then 4.\n"
+      "again. What is damaged is named, rebuilt where a hash proves it, and else stops only what needs it; the exit\n"
+      "status is then 4. --strict refuses instead; --dry-run and 'cairn scan' say what each repair loses.\n"
       "Of --storage-opt, options of the source's driver go to the source where the target has another: dm.datadev and\n"
       "dm.metadatadev name copies of a pool's devices, say.\n"
       "With --json: an object with images (source_id, image_id, tags, status, error), layers (source_id, diff_id, "
       "chain_id,\n"
       "cache_id, size, method, status, error), containers (id, name, image_id, status, error), damage (kind, object, "
-      "detail),\n"
+      "detail,\nrepair),\n"
       "bytes_hashed, bytes_copied, files_linked and seconds. status is planned, migrated, exists, duplicate, skipped "
       "or failed.\n\n"
       "Examples:\n"

@@ -76,7 +76,7 @@ Command scan_command(CLI::App& program, const Globals& globals) {
       "hints and\n"
       "drivers, whose objects have name, layout, images, layers, containers, bytes, repositories and damage (kind, "
       "object,\n"
-      "detail).\n\n"
+      "detail, and repair: what migrating does about it, and what that loses).\n\n"
       "Examples:\n"
       "  cairn scan\n"
       "  cairn scan /mnt/old-disk/var/lib/docker --json");

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -67,7 +68,9 @@ struct MigratedContainer {
   std::string error;            // which engines allowed and Docker's own migration left behind too
 };
 
-// Something that belongs to no driver. kind: volume, state (an engine's), volumes (their database), other.
+// Something that belongs to no image and no container. kind: volume, state (an engine's), volumes (their database),
+// layer (of the driver, that nothing refers to), other.
+inline constexpr const char* kLeftOverLayer = "layer";
 struct MigratedState {
   std::string kind, name;
   std::string status;  // planned, migrated, exists, failed; left: not carried, `error` says why
@@ -80,6 +83,7 @@ struct MigrationPlan {
   std::vector<MigratedContainer> containers;
   std::vector<MigratedState> state;
   std::vector<Damage> damage;  // what the source has that is not whole
+  std::shared_ptr<const struct ContentSelection> selection;  // what run_migration of a content-addressed source goes by
   uint64_t bytes_to_hash = 0, bytes_to_copy = 0, bytes_free = 0;
   size_t layers_of_unknown_size = 0;  // to be hashed, but not in bytes_to_hash
   bool linked = false;                // same file system: reflinks or hardlinks

@@ -2,11 +2,13 @@
 #include <map>
 #include <set>
 
+#include "core/migrate/content/examine_layers.h"
 #include "core/migrate/content/selection.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/plan_target.h"
 #include "core/migrate/root_state.h"
 #include "core/migrate/state.h"
+#include "core/migrate/survey.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -24,11 +26,9 @@ static void check_target(const ContentSource& source, const MigrationTarget& tar
   refuse_target(target.root, source.root);
 }
 
-static void plan_layers(const ContentSelection& selection, const MigrationTarget& target, const MigrateOptions& options,
-                        MigrationPlan& plan) {
-  std::set<ChainId> there;
-  for (const auto& record : target.metadata.layers().list()) there.insert(record.chain);
-  for (const auto& record : selection.layers) {
+static void plan_layers(const ContentSelection& selection, const std::set<ChainId>& there,
+                        const MigrateOptions& options, MigrationPlan& plan) {
+  for (const auto& [record, tar_split] : selection.layers) {
     MigratedLayer layer;
     layer.source_id = layer.chain_id = record.chain.str();
     layer.diff_id = record.diff.str();
@@ -68,7 +68,7 @@ static void plan_containers(const ContentSelection& selection, const MigrationTa
 static uint64_t bytes_unshared(const MigrationTarget& target, const ContentSelection& selection) {
   std::map<ChainId, uint64_t> whole;
   uint64_t total = 0;
-  for (const auto& record : selection.layers) {
+  for (const auto& [record, tar_split] : selection.layers) {
     const auto own = static_cast<uint64_t>(std::max<int64_t>(record.size, 0));
     whole[record.chain] = own + (record.parent ? whole[*record.parent] : 0);
     total += target.driver.layers_stand_alone() ? whole[record.chain] : own;
@@ -79,13 +79,20 @@ static uint64_t bytes_unshared(const MigrationTarget& target, const ContentSelec
 MigrationPlan plan_migration(const ContentSource& source, const MigrationTarget& target,
                              const MigrateOptions& options) {
   if (!options.beside && !options.later_part && exists_at(AT_FDCWD, target.root.string())) check_target(source, target);
-  const ContentSelection selection = select(source, options);
+  std::set<ChainId> there;
+  for (const auto& record : target.metadata.layers().list()) there.insert(record.chain);
+  const auto made = std::make_shared<ContentSelection>(select(source, options));
+  examine_layers(source, there, options.jobs, *made);
+  const ContentSelection& selection = *made;
   MigrationPlan plan;
+  plan.selection = made;
   plan.damage = selection.damage;
-  plan_layers(selection, target, options, plan);
+  describe_repairs(plan.damage);
+  plan_layers(selection, there, options, plan);
   plan_images(selection, target, plan);
   plan_containers(selection, target, plan);
   plan.state = find_root_state(source.root, options);
+  plan.state.insert(plan.state.end(), selection.left_over.begin(), selection.left_over.end());
   plan_space(source.driver, target, options, bytes_unshared(target, selection), plan);
   return plan;
 }

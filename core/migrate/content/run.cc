@@ -6,6 +6,7 @@
 #include "core/layer/store_lock.h"
 #include "core/migrate/content/containers.h"
 #include "core/migrate/content/selection.h"
+#include "core/migrate/layer_tar.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/place_layers.h"
 #include "core/migrate/root_state.h"
@@ -27,7 +28,7 @@ class ContentRun {
         target_(target),
         options_(options),
         progress_(progress),
-        selection_(select(source, options)),
+        selection_(*plan.selection),
         root_(open_dir(target.root.string())),
         state_(root_.get(), identity_of(source)),
         layers_(target.driver, target.metadata, options.jobs, progress, target.guard) {
@@ -49,13 +50,13 @@ class ContentRun {
     state_.create();
     target_.metadata.prepare();
     layers_.recover();
-    LayerPlacer placer(source_.driver, target_, options_, layers_, progress_);
+    LayerPlacer placer(selection_.trees, target_, options_, layers_, progress_);
     place(placer);
     store_images();
     report_.bytes_copied += carry_root_state(report_.state, source_.root, target_.root, progress_);
     store_containers(placer);
     store_references();
-    if (options_.verify) verify_migration(source_.driver, target_, places_, layers_, options_.jobs, report_, progress_);
+    if (options_.verify) verify_migration(selection_.trees, target_, places_, layers_, options_.jobs, report_, progress_);
     state_.remove();
     report_.bytes_copied += placer.copied().bytes_copied;
     report_.files_linked += placer.copied().files_linked;
@@ -64,18 +65,27 @@ class ContentRun {
   }
 
  private:
-  LayerPlace place_of(const LayerRecord& record, MigratedLayer& item) {
-    LayerPlace place{record, nullptr, false};
-    const auto open = [this, chain = record.chain] { return source_.metadata.layers().open_raw_tar_split(chain); };
-    try {
-      static_cast<void>(open());
-      place.tar_split = open;
-      place.names_are_its_own = true;
-    } catch (const Error& e) {
-      item.error = std::string("it cannot be pushed or saved: ") + e.what();
-      report_.damage.push_back({"tar-split-missing", record.chain.str(), e.what()});
+  LayerPlace place_of(const ContentLayer& layer, MigratedLayer& item) {
+    const LayerRecord& record = layer.record;
+    switch (layer.tar_split) {
+      case TarSplit::recorded:
+        return {record, [this, chain = record.chain] { return source_.metadata.layers().open_raw_tar_split(chain); }, true};
+      case TarSplit::rebuilt:
+        if (item.status != "exists") make_tar_split(record);
+        return {record, [this, name = record.chain.hex()] { return read_from(state_.open_tar_split(name)); }, true};
+      case TarSplit::none:
+        break;
     }
-    return place;
+    item.error = "it cannot be pushed or saved: its tar-split data is lost";
+    return {record, nullptr, false};
+  }
+
+  void make_tar_split(const LayerRecord& record) {
+    const auto& parent = selection_.trees.parents().at(record.cache_id);
+    const Fd file = state_.create_tar_split(record.chain.hex());
+    FdSink out(file.get());
+    fresh_tar(selection_.trees.tree(record.cache_id), parent ? selection_.trees.tree(*parent) : Tree(), out,
+              [](std::span<const char>) { check_interrupt(); });
   }
 
   void place(LayerPlacer& placer) {
@@ -107,9 +117,7 @@ class ContentRun {
         item.status = "failed", item.error = e.what(), item.image_id.clear();
       }
     }
-    for (const auto& record : selection_.layers)
-      if (const auto known = source_.metadata.distribution().record(record.diff))
-        target_.metadata.distribution().put_record(record.diff, *known);
+    for (const auto& [record, tar_split] : selection_.layers) keep_distribution(record.diff);
     for (size_t i = 0; i < selection_.images.size(); ++i) keep_parent(selection_.images[i].id);
   }
 
@@ -119,6 +127,16 @@ class ContentRun {
     auto& images = target_.metadata.images();
     images.put(source_.metadata.images().config(image.id));
     for (const auto& [name, content] : source_.metadata.images().notes(image.id)) images.put_note(image.id, name, content);
+  }
+
+  // Engines do without; what is damaged was named.
+  void keep_distribution(const DiffId& diff) {
+    try {
+      if (const auto known = source_.metadata.distribution().record(diff))
+        target_.metadata.distribution().put_record(diff, *known);
+    } catch (const Error& e) {
+      if (e.code() != Errc::corrupt) throw;
+    }
   }
 
   // Of another image that came over, too.
@@ -167,7 +185,7 @@ class ContentRun {
   const MigrationTarget& target_;
   const MigrateOptions& options_;
   Progress& progress_;
-  const ContentSelection selection_;
+  const ContentSelection& selection_;
   const Fd root_;
   MigrationState state_;
   LayerStore layers_;

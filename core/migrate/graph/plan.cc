@@ -6,6 +6,7 @@
 #include "core/migrate/root_state.h"
 #include "core/migrate/graph/selection.h"
 #include "core/migrate/state.h"
+#include "core/migrate/survey.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -65,13 +66,14 @@ MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarge
   const bool there = exists_at(AT_FDCWD, target.root.string());
   const Fd root = nearest_directory(target.root);
   if (!options.in_place && there && !options.beside && !options.later_part) check_target(source, target, root);
-  const Selection selection = select(source.graph, options);
+  const Selection selection = select(source, options);
   MigrationPlan plan;
   for (const auto& damage : source.graph.damage())
     if (damage.kind != "container-image-missing")
       plan.damage.push_back(damage);  // engines allowed that: see the container
   plan.damage.insert(plan.damage.end(), selection.damage.begin(), selection.damage.end());
-  plan_images(target, selection, there ? read_mapping(root.get()) : std::map<std::string, ImageId>(), plan);
+  describe_repairs(plan.damage);
+  plan_images(target, selection, there ? read_mapping(root.get(), &plan.damage) : std::map<std::string, ImageId>(), plan);
   for (const LegacyContainer* container : selection.containers) {
     const bool done = target.metadata.layers().find_mount(container->id).has_value();
     const bool imageless = source.graph.image(container->image) == nullptr && !container->image.empty();
@@ -84,6 +86,7 @@ MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarge
          imageless ? "its image " + container->image + " was removed while it used it" : container->error});
   }
   plan.state = find_root_state(source.root, options);
+  plan.state.insert(plan.state.end(), selection.left_over.begin(), selection.left_over.end());
   plan_space(source.driver, target, options, bytes_unshared(target, selection), plan);
   return plan;
 }

@@ -39,7 +39,7 @@ class Run {
         target_(target),
         options_(options),
         progress_(progress),
-        selection_(select(source.graph, options)),
+        selection_(select(source, options)),
         root_(open_dir(target.root.string())),
         state_(root_.get(), identity_of(source)),
         layers_(target.driver, target.metadata, options.jobs, progress, target.guard) {
@@ -62,7 +62,7 @@ class Run {
     state_.create();
     target_.metadata.prepare();
     layers_.recover();
-    LayerPlacer placer(source_.driver, target_, options_, layers_, progress_);
+    LayerPlacer placer(selection_.trees, target_, options_, layers_, progress_);
     hashed_.resize(selection_.images.size());
     recall();
     hash();
@@ -71,7 +71,7 @@ class Run {
     store_images();
     store_containers(placer);
     store_references();
-    if (options_.verify) verify_migration(source_.driver, target_, places_, layers_, options_.jobs, report_, progress_);
+    if (options_.verify) verify_migration(selection_.trees, target_, places_, layers_, options_.jobs, report_, progress_);
     write_mapping(root_.get(), mapping_);
     mark_tags_done();
     state_.remove();
@@ -124,7 +124,7 @@ class Run {
       const std::string label = "layer " + image.id.substr(0, 12);
       progress_.state(label, "hashing");
       try {
-        hashed_[i] = hash_layer(source_, image, state_, progress_);
+        hashed_[i] = hash_layer(source_, image, selection_.trees, state_, progress_);
         progress_.state(label, "hashed");
       } catch (const Error& e) {
         if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;
@@ -249,7 +249,8 @@ class Run {
       if (!record) throw Error(Errc::not_found, "the target has no layer " + chains_[image]->str());
       const ImagePlace place{*ImageId::parse(item.image), *chains_[image], LayerId(owner_.at(*chains_[image])),
                              record->cache_id};
-      item.status = migrate_container(*selection_.containers[i], place, source_, target_, options_, placer, layers_)
+      item.status = migrate_container(*selection_.containers[i], place, source_, selection_.trees, target_, options_,
+                                      placer, layers_)
                         ? "migrated"
                         : "exists";
       progress_.state(label, item.status);

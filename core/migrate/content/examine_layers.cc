@@ -1,0 +1,147 @@
+#include "core/migrate/content/examine_layers.h"
+
+#include <limits.h>
+
+#include <algorithm>
+
+#include "core/migrate/layer_tar.h"
+#include "core/util/error.h"
+#include "core/util/interrupt.h"
+#include "core/util/workers.h"
+
+namespace cairn {
+
+namespace {
+
+void stop_if_interrupted(std::span<const char>) { check_interrupt(); }
+
+class Examination {
+ public:
+  Examination(const ContentSource& source, const SourceTrees& trees, ContentLayer& layer,
+              const std::optional<LayerId>& parent)
+      : source_(source), trees_(trees), layer_(layer), parent_(parent) {}
+
+  std::vector<Damage> run() {
+    const auto content = read_tar_split();
+    const bool suspect = content && !plausible(*content);
+    if (!content || (suspect && !recorded_tar_is_right()))
+      remake_tar_split();
+    else if (suspect && layer_.record.size != measured_size(content->size))
+      correct_size(content->size);
+    return std::move(damage_);
+  }
+
+ private:
+  const ChainId& chain() const { return layer_.record.chain; }
+
+  // nullopt where there is none that is whole.
+  std::optional<TarSplitContent> read_tar_split() {
+    LayerMetadata& layers = source_.metadata.layers();
+    try {
+      char first[1];
+      if (layers.open_raw_tar_split(chain())->read(first) == 0) {
+        why_ = {"tar-split-empty", chain().str(), "its file 'tar-split.json.gz' is empty"};
+        return std::nullopt;
+      }
+      return content_of_tar_split(*layers.open_tar_split(chain()));
+    } catch (const Error& e) {
+      if (e.code() == Errc::interrupted) throw;
+      why_ = {e.code() == Errc::not_found ? "tar-split-missing" : "tar-split-damaged", chain().str(), e.what()};
+      return std::nullopt;
+    }
+  }
+
+  // Engines record the sum of the tar's entries; where a layer has its own files only, also the sum of those: symbolic
+  // links have a length there.
+  bool plausible(const TarSplitContent& content) const {
+    const int64_t size = layer_.record.size;
+    if (source_.driver.layers_stand_alone()) return size == content.size;
+    const auto links = static_cast<int64_t>(content.names.size()) * PATH_MAX;
+    return size >= content.size && size - content.size <= links && has_some_of(content.names);
+  }
+
+  // The record of another layer names other files: a few tell.
+  bool has_some_of(const std::set<std::string>& names) const {
+    constexpr size_t kFew = 64;
+    const Tree tree = trees_.tree(layer_.record.cache_id);
+    size_t turn = 0;
+    return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+      if (turn++ % (names.size() / kFew + 1) != 0 || name == "." || is_whiteout_name(name)) return true;
+      return tree.find(name).has_value();
+    });
+  }
+
+  int64_t measured_size(int64_t content_bytes) const {
+    try {
+      return source_.driver.layer_size(layer_.record.cache_id, content_bytes);
+    } catch (const Error& e) {
+      if (e.code() != Errc::corrupt) throw;
+      return content_bytes;
+    }
+  }
+
+  bool recorded_tar_is_right() {
+    try {
+      const auto lines = source_.metadata.layers().open_tar_split(chain());
+      if (recorded_tar(*lines, trees_.tree(layer_.record.cache_id), stop_if_interrupted).diff == layer_.record.diff)
+        return true;
+      why_ = {"tar-split-damaged", chain().str(), "its tar-split data is another layer's"};
+    } catch (const Error& e) {
+      if (e.code() == Errc::interrupted) throw;
+      why_ = {"tar-split-damaged", chain().str(), e.what()};
+    }
+    return false;
+  }
+
+  void remake_tar_split() {
+    layer_.tar_split = TarSplit::none;
+    why_.repair = "the layer comes over without it: it can be run, but neither saved nor pushed";
+    try {
+      const LayerTar tar = fresh_tar(trees_.tree(layer_.record.cache_id), parent_ ? trees_.tree(*parent_) : Tree(),
+                                     stop_if_interrupted);
+      if (tar.diff == layer_.record.diff) {
+        layer_.tar_split = TarSplit::rebuilt;
+        why_.repair = "made anew from the layer's files, which give its DiffID; nothing is lost";
+      }
+      damage_.push_back(why_);
+      if (layer_.record.size != tar.size) correct_size(tar.size);
+    } catch (const Error& e) {
+      if (e.code() == Errc::interrupted) throw;
+      why_.repair = std::string("none: ") + e.what();
+      damage_.push_back(why_);
+    }
+  }
+
+  void correct_size(int64_t content_bytes) {
+    const int64_t measured = measured_size(content_bytes), recorded = layer_.record.size;
+    if (recorded == measured) return;
+    if (recorded != -1)  // lost, which is told with the entry
+      damage_.push_back({"layer-size-wrong", chain().str(), "its 'size' says " + std::to_string(recorded),
+                         "measured anew: " + std::to_string(measured) + "; nothing is lost"});
+    layer_.record.size = measured;
+  }
+
+  const ContentSource& source_;
+  const SourceTrees& trees_;
+  ContentLayer& layer_;
+  const std::optional<LayerId>& parent_;
+  Damage why_;
+  std::vector<Damage> damage_;
+};
+
+}  // namespace
+
+void examine_layers(const ContentSource& source, const std::set<ChainId>& there, unsigned jobs,
+                    ContentSelection& selection) {
+  std::vector<std::vector<Damage>> found(selection.layers.size());
+  run_parallel(jobs, selection.layers.size(), [&](size_t i) {
+    check_interrupt();
+    ContentLayer& layer = selection.layers[i];
+    if (there.contains(layer.record.chain)) return;
+    const auto parent = selection.trees.parents().at(layer.record.cache_id);
+    found[i] = Examination(source, selection.trees, layer, parent).run();
+  });
+  for (auto& part : found) std::move(part.begin(), part.end(), std::back_inserter(selection.damage));
+}
+
+}  // namespace cairn

@@ -1,0 +1,42 @@
+// A layer's tar, put together again to learn its hash: from its tar-split record, or anew from what its tree has and its
+// parent's has not.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <span>
+#include <string>
+
+#include "core/archive/stream.h"
+#include "core/archive/tree.h"
+#include "core/digest/digest.h"
+
+namespace cairn {
+
+struct LayerTar {
+  DiffId diff;
+  int64_t size = 0;  // sum of the entry sizes
+};
+
+using Watch = std::function<void(std::span<const char>)>;  // sees every byte of the tar; may throw to stop
+
+// Errc::corrupt, or not_found, where the record or the tree is damaged.
+LayerTar recorded_tar(ByteSource& json_lines, Tree tree, const Watch& watch);
+// `tar_split` takes the gzipped record of it.
+LayerTar fresh_tar(const Tree& tree, const Tree& parent, ByteSink& tar_split, const Watch& watch);
+LayerTar fresh_tar(const Tree& tree, const Tree& parent, const Watch& watch);
+
+// What a tar-split record says without the tree. Reads it to its end: Errc::corrupt where it is damaged.
+struct TarSplitContent {
+  std::set<std::string> names;  // cleaned paths
+  int64_t size = 0;
+};
+TarSplitContent content_of_tar_split(ByteSource& json_lines);
+
+bool is_whiteout_name(const std::string& path);
+
+// The tree has what `names` has, and nothing beyond that and its parent: a record without file contents fits any tree.
+bool tree_has_just(const std::set<std::string>& names, const Tree& tree, const Tree& parent);
+
+}  // namespace cairn
