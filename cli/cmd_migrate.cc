@@ -117,9 +117,10 @@ bool is_refused(const MigrationReport& planned, const Flags& flags, const Global
   if (planned.damage.empty() && losses + left_over == 0) return false;
   for (const auto& line : complaints(planned)) complain(line);
   if (globals.json) print(json_document(json_of(planned)));
-  complain(fmt::format("migrating '{}': {} damaged, {} images and containers lost, {} layers left over, and --strict was "
-                       "given: nothing was written; without it what is whole is carried over",
-                       printable(flags.source), planned.damage.size(), losses, left_over));
+  complain(
+      fmt::format("migrating '{}': {} damaged, {} images and containers lost, {} layers left over, and --strict was "
+                  "given: nothing was written; without it what is whole is carried over",
+                  printable(flags.source), planned.damage.size(), losses, left_over));
   return true;
 }
 
@@ -171,7 +172,8 @@ Exit run(const Flags& flags, const Globals& globals) {
 
 Command migrate_command(CLI::App& program, const Globals& globals) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App* app = program.add_subcommand("migrate", "Carry a root of Docker 0.7 to 28 to the current layout, with any driver");
+  CLI::App* app =
+      program.add_subcommand("migrate", "Carry a root of Docker 0.7 to 28 to the current layout, with any driver");
   app->add_option("source", flags->source, "The old root; only read, unless --in-place is given")
       ->type_name("SOURCE")
       ->required();
@@ -184,7 +186,8 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
                 "--storage-driver a new store is made from links, and exchanged for the old one in one step");
   app->add_flag("--remove-source", flags->remove_source,
                 "With --in-place: verify, then remove what only the old engine or driver reads");
-  app->add_flag("--rollback", flags->rollback, "With --in-place: undo the exchange, as long as the source is not removed");
+  app->add_flag("--rollback", flags->rollback,
+                "With --in-place: undo the exchange, as long as the source is not removed");
   app->add_option("--source-driver", flags->source_driver,
                   "The driver to read, if SOURCE has several; --storage-driver is "
                   "the one to write")

@@ -10,7 +10,8 @@
 namespace cairn {
 
 std::string describe(const Damage& damage) {
-  const std::string what = printable(damage.kind) + " " + printable(damage.object) + ": " + printable(damage.detail, 1000);
+  const std::string what =
+      printable(damage.kind) + " " + printable(damage.object) + ": " + printable(damage.detail, 1000);
   return damage.repair.empty() ? what : what + "; migrated: " + printable(damage.repair, 1000);
 }
 

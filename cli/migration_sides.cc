@@ -8,7 +8,7 @@
 namespace cairn {
 
 Survey MigrationPart::survey(unsigned jobs) const {
-  if (graph) return cairn::survey(MigrationSource{store.root, *graph, *store.driver});
+  if (graph) return cairn::survey(MigrationSource{store.root, *graph, *store.driver}, jobs);
   return cairn::survey(ContentSource{store.root, *store.metadata, *store.driver}, jobs);
 }
 

@@ -26,11 +26,11 @@ struct MigrationPart {
 
 struct MigrationSides {
   std::vector<MigrationPart> parts;
-  Store target;            // the part's own root and driver when nothing but metadata is added in place
-  bool in_place = false;   // no --to
-  bool beside = false;     // in place, for another driver: the target is made below the root and then switched to
+  Store target;           // the part's own root and driver when nothing but metadata is added in place
+  bool in_place = false;  // no --to
+  bool beside = false;    // in place, for another driver: the target is made below the root and then switched to
   MigrationTarget migration_target() const;  // refers to this object
-  void make_target();      // its root, if it is not there yet
+  void make_target();                        // its root, if it is not there yet
 
   // What the switch to the new store exchanges or takes away, by name below the root.
   std::set<std::string> switched_parts() const;

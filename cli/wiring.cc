@@ -295,7 +295,8 @@ std::vector<MigrationPart> open_parts(const std::string& root, const std::string
   const Fd root_fd = open_root(root);
   const auto is_meant = [&](const std::string& name) { return named.empty() || name == named; };
   for (const auto& name : drivers_below_image(root_fd.get()))
-    if (is_meant(name) && !content_of_driver(root, name).empty()) out.push_back(open_part(root, name, false, options_of(name)));
+    if (is_meant(name) && !content_of_driver(root, name).empty())
+      out.push_back(open_part(root, name, false, options_of(name)));
   for (const auto& held : legacy_held(root))
     if (is_meant(held.name)) out.push_back(open_part(root, held.name, true, options_of(held.name)));
   if (!out.empty()) return out;
@@ -330,8 +331,9 @@ std::string driver_in_place(const Globals& globals, const std::vector<MigrationP
     throw UserError(Errc::invalid, "migrating '" + printable(root) + "' in place: it holds several drivers (" + names +
                                        "); say with --storage-driver which one it is to have");
   if (!graph && one && driver == parts.front().store.driver_name)
-    throw UserError(Errc::invalid, "migrating '" + printable(root) + "' in place: it has the current layout and the driver " +
-                                       driver + " already; --storage-driver names another");
+    throw UserError(Errc::invalid, "migrating '" + printable(root) +
+                                       "' in place: it has the current layout and the driver " + driver +
+                                       " already; --storage-driver names another");
   return driver;
 }
 
@@ -370,9 +372,8 @@ MigrationSides open_migration(const Globals& globals, const std::string& source,
   of_target.root = target;
   if (sides.in_place) {
     of_target.driver = driver_in_place(globals, sides.parts, source);
-    sides.beside = std::any_of(sides.parts.begin(), sides.parts.end(), [&](const MigrationPart& part) {
-      return part.store.driver_name != of_target.driver;
-    });
+    sides.beside = std::any_of(sides.parts.begin(), sides.parts.end(),
+                               [&](const MigrationPart& part) { return part.store.driver_name != of_target.driver; });
     if (!sides.beside) std::erase_if(sides.parts, [](const MigrationPart& part) { return !part.graph; });
     of_target.root = sides.beside ? StoreSwitch(without_trailing_slash(source)).staging().string() : source;
   }

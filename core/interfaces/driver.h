@@ -76,8 +76,8 @@ class Driver {
 
   // The merged tree, without a mount where the format allows. Throws not_found, or corrupt naming what is damaged.
   virtual Tree tree(const LayerId& id) const = 0;
-  // The merged tree of `id` over `ancestors`, nearest first, whatever the driver's own records say of them; they are not
-  // read. Drivers that keep no such records need none.
+  // The merged tree of `id` over `ancestors`, nearest first, whatever the driver's own records say of them; they are
+  // not read. Drivers that keep no such records need none.
   virtual Tree tree_over(const LayerId& id, const std::vector<LayerId>& /*ancestors*/) const { return tree(id); }
   // What is wrong with the driver's own records of the layers in `parents` that it has.
   virtual std::vector<Damage> examine(const LayerParents& /*parents*/) const { return {}; }

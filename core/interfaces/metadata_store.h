@@ -104,7 +104,7 @@ class References {
  public:
   using Map = std::map<std::string, std::map<std::string, ImageId>>;  // repository -> reference -> image
   virtual ~References() = default;
-  virtual Map all() const = 0;  // corrupt if the file is no JSON of that shape
+  virtual Map all() const = 0;                               // corrupt if the file is no JSON of that shape
   virtual Map whole(std::vector<Damage>& damage) const = 0;  // then at least what it holds before it is cut off
   // Applies additions (tags move, digests may not) and removals, and replaces the file once. Caller holds the lock.
   virtual void update(const std::map<std::string, ImageId>& add, const std::vector<std::string>& remove) = 0;

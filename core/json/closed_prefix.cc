@@ -47,7 +47,7 @@ class Prefix {
 
   std::string_view text_;
   Scanner scanner_;
-  size_t open_ = 0;                     // how many objects are
+  size_t open_ = 0;                    // how many objects are
   size_t whole_ = 0, whole_open_ = 0;  // where the whole part ends, and how many are open there
   bool just_opened_ = false;
 };

@@ -1,5 +1,5 @@
-// A layer's tar, put together again to learn its hash: from its tar-split record, or anew from what its tree has and its
-// parent's has not.
+// A layer's tar, put together again to learn its hash: from its tar-split record, or anew from what its tree has and
+// its parent's has not.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,8 @@ struct TarSplitContent {
 };
 TarSplitContent content_of_tar_split(ByteSource& json_lines);
 
-bool is_whiteout_name(const std::string& path);
+// Whether it is the layer's own can be told by a few names: the record of another layer names other files.
+bool tree_has_some_of(const std::set<std::string>& names, const Tree& tree);
 
 // The tree has what `names` has, and nothing beyond that and its parent: a record without file contents fits any tree.
 bool tree_has_just(const std::set<std::string>& names, const Tree& tree, const Tree& parent);

@@ -82,7 +82,7 @@ struct MigrationPlan {
   std::vector<MigratedLayer> layers;
   std::vector<MigratedContainer> containers;
   std::vector<MigratedState> state;
-  std::vector<Damage> damage;  // what the source has that is not whole
+  std::vector<Damage> damage;                                // what the source has that is not whole
   std::shared_ptr<const struct ContentSelection> selection;  // what run_migration of a content-addressed source goes by
   uint64_t bytes_to_hash = 0, bytes_to_copy = 0, bytes_free = 0;
   size_t layers_of_unknown_size = 0;  // to be hashed, but not in bytes_to_hash

@@ -80,7 +80,8 @@ void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::
   std::vector<size_t> ready;
   for (size_t i = 0; i < batch.size(); ++i) {
     const LayerRecord& record = batch[i]->record;
-    if (record.parent && failed.contains(*record.parent)) made[i].error = "its parent failed: " + failed[*record.parent];
+    if (record.parent && failed.contains(*record.parent))
+      made[i].error = "its parent failed: " + failed[*record.parent];
     if (made[i].error.empty() && made[i].target) {
       try {
         std::optional<LayerId> parent;

@@ -27,8 +27,8 @@ struct LayerPlace {
 
 class LayerPlacer {
  public:
-  LayerPlacer(const SourceTrees& source, const MigrationTarget& target, const MigrateOptions& options, LayerStore& layers,
-              Progress& progress);
+  LayerPlacer(const SourceTrees& source, const MigrationTarget& target, const MigrateOptions& options,
+              LayerStore& layers, Progress& progress);
 
   // Puts all of `places` that the target does not have yet (parents before children, no two with one chain) into it.
   // Returns why one failed, by chain; what lies on a failed one fails too. Throws for interrupts and full disks.

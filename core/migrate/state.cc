@@ -116,7 +116,8 @@ std::map<std::string, ImageId> read_mapping(int root_fd, std::vector<Damage>* da
   if (!text) return out;
   Json mapping = Json::parse(*text, nullptr, false);
   if (!mapping.is_object()) {  // what is whole of it; what is not is found again
-    if (damage) damage->push_back({"mapping-invalid", kMapping, "it is cut off or overwritten", "made anew; nothing is lost"});
+    if (damage)
+      damage->push_back({"mapping-invalid", kMapping, "it is cut off or overwritten", "made anew; nothing is lost"});
     mapping = Json::parse(go_json::closed_prefix(*text).value_or("{}"), nullptr, false);
     if (!mapping.is_object()) return out;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/migrate/content/examine_layers.h"
+#include "core/migrate/graph/examine_tar_data.h"
 #include "core/migrate/graph/selection.h"
 
 namespace cairn {
@@ -12,9 +13,10 @@ struct KindRepair {
 };
 
 static constexpr std::string_view kImageLost = "none: the image is lost, and those built on it",
-                                  kContainerLost = "none: the container is left behind",
-                                  kLeftOut = "left out", kMeasured = "measured anew; nothing is lost",
-                                  kFreshTar = "a fresh tar of its files: the image gets another ID than its own tar gives";
+                                  kContainerLost = "none: the container is left behind", kLeftOut = "left out",
+                                  kMeasured = "measured anew; nothing is lost",
+                                  kFreshTar =
+                                      "a fresh tar of its files: the image gets another ID than its own tar gives";
 
 static constexpr KindRepair kRepairs[] = {
     {"ancestor-damaged", kImageLost},
@@ -55,16 +57,24 @@ static constexpr KindRepair kRepairs[] = {
     {"link-dangling", kLeftOut},
 };
 
+// A driver's own records of what lies on what.
+static bool is_of_driver(const std::string& kind) {
+  return kind.starts_with("overlay2-") || kind.starts_with("aufs-layers-") || kind.starts_with("overlay-lower-id-");
+}
+
 void describe_repairs(std::vector<Damage>& damage) {
   for (auto& one : damage) {
+    if (one.repair.empty() && is_of_driver(one.kind))
+      one.repair = "not needed: images, containers and the layer database say the same; nothing is lost";
     const auto* known = std::find_if(std::begin(kRepairs), std::end(kRepairs),
                                      [&](const KindRepair& repair) { return repair.kind == one.kind; });
     if (one.repair.empty() && known != std::end(kRepairs)) one.repair = known->repair;
   }
 }
 
-Survey survey(const MigrationSource& source) {
-  const Selection selection = select(source, {});
+Survey survey(const MigrationSource& source, unsigned jobs) {
+  Selection selection = select(source, {});
+  examine_tar_data(source, {}, jobs, selection);
   Survey out{source.graph.damage(), {}};
   out.damage.insert(out.damage.end(), selection.damage.begin(), selection.damage.end());
   for (const auto& image : source.graph.images())
@@ -79,7 +89,10 @@ Survey survey(const ContentSource& source, unsigned jobs) {
   examine_layers(source, {}, jobs, selection);
   Survey out{std::move(selection.damage), {}};
   for (const auto& image : selection.images)
-    if (!image.error.empty()) out.lost.insert(image.id.str());
+    if (!image.error.empty()) {
+      out.lost.insert(image.id.str());
+      out.lost.insert(image.tags.begin(), image.tags.end());
+    }
   for (const auto& container : selection.containers)
     if (!container.error.empty()) out.lost.insert(container.id);
   return out;
@@ -92,8 +105,9 @@ void add_survey(const Survey& survey, std::vector<Damage>& found) {
   for (auto& one : found) {
     const auto known = std::find_if(survey.damage.begin(), survey.damage.end(), is(one));
     if (known != survey.damage.end()) one.repair = known->repair;
-    const bool of_image = one.kind == "image-layer-missing", of_container = one.kind.starts_with("container-");
-    if (one.repair.empty() && (of_image || of_container) && !survey.lost.contains(one.object))
+    const bool depends = one.kind == "image-layer-missing" || one.kind == "reference-dangling" ||
+                         one.kind.starts_with("container-");
+    if (one.repair.empty() && depends && !survey.lost.contains(one.object))
       one.repair = "what it lacks is rebuilt; nothing is lost";
   }
   for (const auto& one : survey.damage)

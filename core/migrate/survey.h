@@ -11,10 +11,10 @@ namespace cairn {
 
 struct Survey {
   std::vector<Damage> damage;
-  std::set<std::string> lost;  // ids of the images and containers that cannot come over
+  std::set<std::string> lost;  // ids of the images and containers that cannot come over, and the names of such images
 };
 
-Survey survey(const MigrationSource& source);
+Survey survey(const MigrationSource& source, unsigned jobs);
 Survey survey(const ContentSource& source, unsigned jobs);
 
 // `found`: what another look at the same source found, which knows of no repair. Afterwards it has all of both.

@@ -22,9 +22,8 @@ static std::string wrong_with(const SourceTrees& source, const MigrationTarget& 
   NullSink nowhere;
   if (place.tar_split) layers.write_tar(place.record.chain, nowhere);
   const auto record = target.metadata.layers().find(place.record.chain);
-  const auto changes =
-      changes_between(target.driver.tree(record->cache_id), source.tree(place.record.cache_id),
-                      {.rule = Compare::exact, .compare_content = place.tar_split == nullptr});
+  const auto changes = changes_between(target.driver.tree(record->cache_id), source.tree(place.record.cache_id),
+                                       {.rule = Compare::exact, .compare_content = place.tar_split == nullptr});
   if (changes.empty()) return "";
   return "'" + printable(changes[0].path) + "' differs from the source (" + std::to_string(changes.size()) + " in all)";
 }

@@ -6,9 +6,9 @@
 #include <optional>
 #include <set>
 
+#include "core/layer/parents.h"
 #include "core/util/error.h"
 #include "core/util/fd.h"
-#include "core/layer/parents.h"
 
 namespace cairn::aufs {
 

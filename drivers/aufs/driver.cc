@@ -134,8 +134,7 @@ Tree Aufs::tree(const LayerId& id) const { return tree_over(id, ancestors_of(hom
 
 Tree Aufs::tree_over(const LayerId& id, const std::vector<LayerId>& ancestors) const {
   std::vector<Branch> branches;
-  for (auto& dir : open_branches(id, ancestors))
-    branches.push_back({std::move(dir), WhiteoutStyle::aufs});
+  for (auto& dir : open_branches(id, ancestors)) branches.push_back({std::move(dir), WhiteoutStyle::aufs});
   return Tree(std::move(branches));
 }
 

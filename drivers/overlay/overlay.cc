@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "core/layer/parents.h"
 #include "core/util/error.h"
 #include "drivers/overlay/driver.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/overlay.h"
-#include "core/layer/parents.h"
 #include "drivers/sys/usage.h"
 
 namespace cairn {

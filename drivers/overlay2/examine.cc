@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "core/util/error.h"
 #include "core/layer/parents.h"
+#include "core/util/error.h"
 
 namespace cairn::overlay2 {
 

@@ -53,7 +53,8 @@ std::map<std::string, std::map<std::string, std::string>> whole_repositories(con
     return parse_repositories(text, file);
   } catch (const Error& e) {
     if (e.code() != Errc::corrupt) throw;
-    damage.push_back({"repositories-invalid", file, e.what(), "the names before the damage are kept, those after it lost"});
+    damage.push_back(
+        {"repositories-invalid", file, e.what(), "the names before the damage are kept, those after it lost"});
   }
   try {
     return parse_repositories(go_json::closed_prefix(text).value_or("{}"), file);

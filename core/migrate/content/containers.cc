@@ -24,7 +24,8 @@ std::string with_driver(const std::string& config, const std::string& driver) {
 }
 
 // containers/ID: logs, checkpoints, hosts and the like as they are.
-static uint64_t copy_files(const ContentContainer& container, const ContentSource& source, const MigrationTarget& target) {
+static uint64_t copy_files(const ContentContainer& container, const ContentSource& source,
+                           const MigrationTarget& target) {
   const std::string& id = container.id;
   const std::string config = with_driver(source.metadata.containers().config(id), std::string(target.driver.name()));
   const Fd from = open_dir_at(open_dir((source.root / "containers").string()).get(), id);
@@ -52,8 +53,8 @@ bool migrate_container(const ContentContainer& container, const ContentSource& s
     if (!record) throw Error(Errc::not_found, "its image's layer could not be migrated");
     below = record->cache_id;
   }
-  const auto trace =
-      metadata.layers().begin(mount.init_id ? std::vector{*mount.init_id, mount.mount_id} : std::vector{mount.mount_id});
+  const auto trace = metadata.layers().begin(mount.init_id ? std::vector{*mount.init_id, mount.mount_id}
+                                                           : std::vector{mount.mount_id});
   if (mount.init_id) placer.copy_writable(*mount.init_id, container.image_layer, below);
   placer.copy_writable(mount.mount_id, mount.init_id ? mount.init_id : container.image_layer,
                        mount.init_id ? mount.init_id : below);

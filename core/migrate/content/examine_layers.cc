@@ -57,18 +57,8 @@ class Examination {
     const int64_t size = layer_.record.size;
     if (source_.driver.layers_stand_alone()) return size == content.size;
     const auto links = static_cast<int64_t>(content.names.size()) * PATH_MAX;
-    return size >= content.size && size - content.size <= links && has_some_of(content.names);
-  }
-
-  // The record of another layer names other files: a few tell.
-  bool has_some_of(const std::set<std::string>& names) const {
-    constexpr size_t kFew = 64;
-    const Tree tree = trees_.tree(layer_.record.cache_id);
-    size_t turn = 0;
-    return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
-      if (turn++ % (names.size() / kFew + 1) != 0 || name == "." || is_whiteout_name(name)) return true;
-      return tree.find(name).has_value();
-    });
+    return size >= content.size && size - content.size <= links &&
+           tree_has_some_of(content.names, trees_.tree(layer_.record.cache_id));
   }
 
   int64_t measured_size(int64_t content_bytes) const {
@@ -97,8 +87,8 @@ class Examination {
     layer_.tar_split = TarSplit::none;
     why_.repair = "the layer comes over without it: it can be run, but neither saved nor pushed";
     try {
-      const LayerTar tar = fresh_tar(trees_.tree(layer_.record.cache_id), parent_ ? trees_.tree(*parent_) : Tree(),
-                                     stop_if_interrupted);
+      const LayerTar tar =
+          fresh_tar(trees_.tree(layer_.record.cache_id), parent_ ? trees_.tree(*parent_) : Tree(), stop_if_interrupted);
       if (tar.diff == layer_.record.diff) {
         layer_.tar_split = TarSplit::rebuilt;
         why_.repair = "made anew from the layer's files, which give its DiffID; nothing is lost";

@@ -56,7 +56,8 @@ class ContentRun {
     report_.bytes_copied += carry_root_state(report_.state, source_.root, target_.root, progress_);
     store_containers(placer);
     store_references();
-    if (options_.verify) verify_migration(selection_.trees, target_, places_, layers_, options_.jobs, report_, progress_);
+    if (options_.verify)
+      verify_migration(selection_.trees, target_, places_, layers_, options_.jobs, report_, progress_);
     state_.remove();
     report_.bytes_copied += placer.copied().bytes_copied;
     report_.files_linked += placer.copied().files_linked;
@@ -69,7 +70,8 @@ class ContentRun {
     const LayerRecord& record = layer.record;
     switch (layer.tar_split) {
       case TarSplit::recorded:
-        return {record, [this, chain = record.chain] { return source_.metadata.layers().open_raw_tar_split(chain); }, true};
+        return {record, [this, chain = record.chain] { return source_.metadata.layers().open_raw_tar_split(chain); },
+                true};
       case TarSplit::rebuilt:
         if (item.status != "exists") make_tar_split(record);
         return {record, [this, name = record.chain.hex()] { return read_from(state_.open_tar_split(name)); }, true};
@@ -126,7 +128,8 @@ class ContentRun {
       if (const auto why = failed_.find(*image.top); why != failed_.end()) throw Error(Errc::corrupt, why->second);
     auto& images = target_.metadata.images();
     images.put(source_.metadata.images().config(image.id));
-    for (const auto& [name, content] : source_.metadata.images().notes(image.id)) images.put_note(image.id, name, content);
+    for (const auto& [name, content] : source_.metadata.images().notes(image.id))
+      images.put_note(image.id, name, content);
   }
 
   // Engines do without; what is damaged was named.
@@ -157,8 +160,8 @@ class ContentRun {
       const std::string label = "container " + item.id.substr(0, 12);
       progress_.state(label, "copying");
       try {
-        const bool made = migrate_container(selection_.containers[i], source_, target_, placer, layers_,
-                                            report_.bytes_copied);
+        const bool made =
+            migrate_container(selection_.containers[i], source_, target_, placer, layers_, report_.bytes_copied);
         item.status = made ? "migrated" : "exists";
       } catch (const Error& e) {
         if (e.code() == Errc::interrupted || e.code() == Errc::no_space) throw;

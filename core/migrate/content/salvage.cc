@@ -122,11 +122,13 @@ LayerRecord Salvage::rebuild(const ChainId& chain, const Identity& identity) {
 LayerId Salvage::find_directory(const ChainId& chain, const Identity& identity, const std::optional<LayerId>& own) {
   const bool there = own && trees_.has(*own);
   if (there && (claims_[*own] <= 1 || gives(*own, chain, identity))) return *own;
-  if (own && !there)
-    damage_.push_back({"driver-layer-missing", own->str(), "layer " + chain.str() + " has lost its directory"});
-  else if (own)
+  if (own && there)
     damage_.push_back({"layer-cache-id-duplicate", chain.str(), "its 'cache-id' names the directory of another layer"});
-  if (const auto found = search(chain, identity)) {
+  const auto found = search(chain, identity);
+  if (own && !there)
+    damage_.push_back({"driver-layer-missing", own->str(), "layer " + chain.str() + " has lost its directory",
+                       found ? "another directory has its content; nothing is lost" : ""});
+  if (found) {
     ++claims_[*found];
     return *found;
   }
@@ -142,8 +144,8 @@ LayerId Salvage::find_directory(const ChainId& chain, const Identity& identity, 
 // name by mistake.
 std::optional<LayerId> Salvage::search(const ChainId& chain, const Identity& identity) const {
   const auto left_over = unclaimed();
-  const auto found = std::find_if(left_over.begin(), left_over.end(),
-                                  [&](const LayerId& id) { return gives(id, chain, identity); });
+  const auto found =
+      std::find_if(left_over.begin(), left_over.end(), [&](const LayerId& id) { return gives(id, chain, identity); });
   if (found != left_over.end()) return *found;
   std::set<LayerId> taken;
   for (const auto& [other, record] : built_) taken.insert(record.cache_id);
@@ -189,13 +191,12 @@ std::vector<Damage> Salvage::damage() const {
   for (Damage one : damage_) {
     const auto chain = ChainId::parse(one.object);
     const auto repaired = chain ? repaired_.find(*chain) : repaired_.end();
-    const bool only_inherited = one.kind == "layer-parent-missing" || one.kind == "layer-parent-damaged";
     if (repaired != repaired_.end())
       one.repair = repaired->second;
-    else if (chain && built_.contains(*chain) && only_inherited)
-      continue;  // its parent was repaired
-    else if (chain && one.repair.empty())
-      one.repair = lost_.contains(*chain) ? "none: the images on it are lost" : "left out: no image that is whole needs it";
+    else if (chain)
+      one.repair = built_.contains(*chain)  ? "its own entry is whole; nothing is lost"
+                   : lost_.contains(*chain) ? "none: the images on it are lost"
+                                            : "left out: no image that is whole needs it";
     out.push_back(std::move(one));
   }
   return out;

@@ -49,8 +49,8 @@ class Salvage {
   const ContentSource& source_;
   SourceTrees& trees_;
   std::vector<Damage> damage_;
-  std::map<ChainId, LayerRecord> entries_;   // whole ones
-  std::map<ChainId, Identity> identities_;   // proven by their hash
+  std::map<ChainId, LayerRecord> entries_;  // whole ones
+  std::map<ChainId, Identity> identities_;  // proven by their hash
   std::map<ChainId, LayerRecord> built_;
   std::set<ChainId> needed_;                 // of those
   std::map<ChainId, std::string> lost_;      // why

@@ -22,10 +22,7 @@ class Selecting {
     if (options_.containers) select_containers();
     check_distribution();
     for (auto& one : salvage_.damage()) out_.damage.push_back(std::move(one));
-    for (auto& one : source_.driver.examine(out_.trees.parents())) {
-      one.repair = "not needed: the layer database says the same; nothing is lost";
-      out_.damage.push_back(std::move(one));
-    }
+    for (auto& one : source_.driver.examine(out_.trees.parents())) out_.damage.push_back(std::move(one));
     if (options_.images.empty())
       for (const auto& id : salvage_.orphans())
         out_.left_over.push_back({kLeftOverLayer, id.str(), "left", "no image and no container refers to it"});
@@ -106,7 +103,8 @@ class Selecting {
       out_.containers.push_back(std::move(container));
     }
     for (const auto& [name, mount] : mounts)
-      out_.left_over.push_back({kLeftOverLayer, mount.mount_id.str(), "left", "no container has this writable layer '" + name + "'"});
+      out_.left_over.push_back(
+          {kLeftOverLayer, mount.mount_id.str(), "left", "no container has this writable layer '" + name + "'"});
   }
 
   // False for another driver's.
@@ -149,11 +147,13 @@ class Selecting {
     const auto image = ImageId::parse(container.image);
     const auto top = image ? tops_.find(*image) : tops_.end();
     if (!left.parent && top == tops_.end())
-      throw Error(Errc::corrupt, "its entry in layerdb does not say what it lies on, and its image's configuration is lost");
+      throw Error(Errc::corrupt,
+                  "its entry in layerdb does not say what it lies on, and its image's configuration is lost");
     if (!left.parent && top->second) left.parent = top->second, restored("'parent' from its image");
     if (!left.mount_id) left.mount_id = mount_id_of(container.id, left), restored("'mount-id'");
     if (!left.mount_id) throw Error(Errc::corrupt, "layerdb has no writable layer of it");
-    if (!left.init_id && LayerId::valid(left.mount_id->str() + kInit) && out_.trees.has(LayerId(left.mount_id->str() + kInit)))
+    if (!left.init_id && LayerId::valid(left.mount_id->str() + kInit) &&
+        out_.trees.has(LayerId(left.mount_id->str() + kInit)))
       left.init_id = LayerId(left.mount_id->str() + kInit), restored("'init-id' from 'mount-id'");
     if (members.empty()) return;
     container.mount = MountRecord{container.id, *left.mount_id, left.init_id, left.parent};

@@ -30,10 +30,10 @@ struct ContentLayer {
 };
 
 struct ContentContainer {
-  std::string id, name, image;          // name as in its configuration, "/web"; image: "" where its configuration has none
-  std::optional<MountRecord> mount;     // none: only its configuration is there
-  std::optional<LayerId> image_layer;   // of the source, that its writable layers lie on
-  bool host_config_lost = false;        // there, and of no use to an engine
+  std::string id, name, image;       // name as in its configuration, "/web"; image: "" where its configuration has none
+  std::optional<MountRecord> mount;  // none: only its configuration is there
+  std::optional<LayerId> image_layer;  // of the source, that its writable layers lie on
+  bool host_config_lost = false;       // there, and of no use to an engine
   std::string error;
 };
 
@@ -42,7 +42,7 @@ struct ContentSelection {
   std::vector<ContentImage> images;
   std::vector<ContentLayer> layers;  // parents first, no other than somebody needs
   std::vector<ContentContainer> containers;
-  SourceTrees trees;                     // of the layers, and of the containers' writable ones
+  SourceTrees trees;  // of the layers, and of the containers' writable ones
   std::vector<Damage> damage;
   std::vector<MigratedState> left_over;  // directories and writable layers that nothing refers to
 };

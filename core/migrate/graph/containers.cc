@@ -91,7 +91,8 @@ static std::string new_config(const LegacyContainer& container, const ImagePlace
   const std::string driver(target.driver.name());
   std::string out = container_v2_from_v1(container.config, image.id,
                                          driver == container.driver ? std::nullopt : std::optional(driver));
-  const auto points = mount_points_from_volumes(out, volumes_of(source.root), options.state == MigrateOptions::State::stays);
+  const auto points =
+      mount_points_from_volumes(out, volumes_of(source.root), options.state == MigrateOptions::State::stays);
   if (points) {
     auto fields = go_json::object(out);
     fields["MountPoints"] = *points;

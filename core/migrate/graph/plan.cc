@@ -1,10 +1,11 @@
 #include <algorithm>
 
 #include "core/migrate/graph/containers.h"
+#include "core/migrate/graph/examine_tar_data.h"
+#include "core/migrate/graph/selection.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/plan_target.h"
 #include "core/migrate/root_state.h"
-#include "core/migrate/graph/selection.h"
 #include "core/migrate/state.h"
 #include "core/migrate/survey.h"
 #include "core/util/error.h"
@@ -66,14 +67,19 @@ MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarge
   const bool there = exists_at(AT_FDCWD, target.root.string());
   const Fd root = nearest_directory(target.root);
   if (!options.in_place && there && !options.beside && !options.later_part) check_target(source, target, root);
-  const Selection selection = select(source, options);
   MigrationPlan plan;
+  std::map<std::string, ImageId> mapping;
+  if (there) mapping = read_mapping(root.get(), &plan.damage);
+  std::set<std::string> done;
+  for (const auto& [id, image] : mapping) done.insert(id);
+  Selection selection = select(source, options);
+  examine_tar_data(source, done, options.jobs, selection);
   for (const auto& damage : source.graph.damage())
     if (damage.kind != "container-image-missing")
       plan.damage.push_back(damage);  // engines allowed that: see the container
   plan.damage.insert(plan.damage.end(), selection.damage.begin(), selection.damage.end());
   describe_repairs(plan.damage);
-  plan_images(target, selection, there ? read_mapping(root.get(), &plan.damage) : std::map<std::string, ImageId>(), plan);
+  plan_images(target, selection, mapping, plan);
   for (const LegacyContainer* container : selection.containers) {
     const bool done = target.metadata.layers().find_mount(container->id).has_value();
     const bool imageless = source.graph.image(container->image) == nullptr && !container->image.empty();

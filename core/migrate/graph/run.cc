@@ -8,10 +8,10 @@
 #include "core/layer/store_lock.h"
 #include "core/migrate/graph/containers.h"
 #include "core/migrate/graph/hash_layer.h"
+#include "core/migrate/graph/selection.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/place_layers.h"
 #include "core/migrate/root_state.h"
-#include "core/migrate/graph/selection.h"
 #include "core/migrate/state.h"
 #include "core/migrate/verify.h"
 #include "core/util/error.h"
@@ -24,8 +24,7 @@ bool MigrationReport::complete() const {
   const auto failed = [](const auto& item) { return item.status == "failed"; };
   return damage.empty() && std::none_of(images.begin(), images.end(), failed) &&
          std::none_of(layers.begin(), layers.end(), failed) &&
-         std::none_of(containers.begin(), containers.end(), failed) &&
-         std::none_of(state.begin(), state.end(), failed);
+         std::none_of(containers.begin(), containers.end(), failed) && std::none_of(state.begin(), state.end(), failed);
 }
 
 namespace {
@@ -71,7 +70,8 @@ class Run {
     store_images();
     store_containers(placer);
     store_references();
-    if (options_.verify) verify_migration(selection_.trees, target_, places_, layers_, options_.jobs, report_, progress_);
+    if (options_.verify)
+      verify_migration(selection_.trees, target_, places_, layers_, options_.jobs, report_, progress_);
     write_mapping(root_.get(), mapping_);
     mark_tags_done();
     state_.remove();
@@ -165,7 +165,8 @@ class Run {
       }
       owner_.emplace(chain, image.id);
       layer.cache_id = image.id;
-      places_.push_back(place_of(image, *hashed_[i], {chain, hashed_[i]->diff, parent, LayerId(image.id), hashed_[i]->size}));
+      places_.push_back(
+          place_of(image, *hashed_[i], {chain, hashed_[i]->diff, parent, LayerId(image.id), hashed_[i]->size}));
     }
   }
 
@@ -182,7 +183,11 @@ class Run {
     layer.size = hashed.size;
     layer.method = hashed.from_tar_split ? "tar-split" : "diff";
     layer.error = hashed.warning;
-    if (!hashed.warning.empty()) report_.damage.push_back({"tar-data-unusable", layer.source_id, hashed.warning});
+    const auto is_told = [&](const Damage& one) {
+      return one.kind == "tar-data-unusable" && one.object == layer.source_id;
+    };
+    if (!hashed.warning.empty() && std::none_of(report_.damage.begin(), report_.damage.end(), is_told))
+      report_.damage.push_back({"tar-data-unusable", layer.source_id, hashed.warning});
   }
 
   void place(LayerPlacer& placer) {

@@ -47,10 +47,7 @@ static void add_trees(const MigrationSource& source, Selection& selection) {
     add(init.str(), image);
     add(container.id, trees.parents().contains(init) ? init : image);
   }
-  for (auto& one : source.driver.examine(trees.parents())) {
-    one.repair = "not needed: images and containers say the same; nothing is lost";
-    selection.damage.push_back(std::move(one));
-  }
+  for (auto& one : source.driver.examine(trees.parents())) selection.damage.push_back(std::move(one));
 }
 
 static void add_left_over(const MigrationSource& source, Selection& selection) {

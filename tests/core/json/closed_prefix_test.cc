@@ -19,22 +19,21 @@ TEST_P(ClosedPrefix, HasTheMembersThatAreWhole) {
   if (found) EXPECT_NO_THROW(go_json::check(*found));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    , ClosedPrefix,
-    testing::Values(Cut{"whole", R"({"a":"b"})", R"({"a":"b"})"}, Cut{"nothing", "", "none"},
-                    Cut{"zeros", "\x01\x01", "none"}, Cut{"bracket", "{", "{}"},
-                    Cut{"in_a_name", R"({"a":{"x":"1","y)", R"({"a":{"x":"1"}})"},
-                    Cut{"before_a_value", R"({"a":{"x":"1","y":)", R"({"a":{"x":"1"}})"},
-                    Cut{"in_a_value", R"({"a":{"x":"1","y":"2)", R"({"a":{"x":"1"}})"},
-                    Cut{"after_a_value", R"({"a":{"x":"1","y":"2")", R"({"a":{"x":"1","y":"2"}})"},
-                    Cut{"after_an_escape", R"({"a":"1","b":"\)", R"({"a":"1"})"},
-                    Cut{"between_objects", R"({"a":{"x":"1"},"b")", R"({"a":{"x":"1"}})"},
-                    Cut{"in_an_empty_object", R"({"a":{)", R"({"a":{}})"},
-                    Cut{"in_a_list", R"({"a":"1","b":["2","3)", R"({"a":"1"})"},
-                    Cut{"overwritten", "{\"a\":\"1\",\x01\x01\x01\"b\":\"2\"}", R"({"a":"1"})"},
-                    Cut{"comma_missing", R"({"a":"1" "b":"2"})", R"({"a":"1"})"},
-                    Cut{"more_after_the_end", R"({"a":"1"}{"b":"2"})", R"({"a":"1"})"}),
-    [](const auto& test) { return std::string(test.param.name); });
+INSTANTIATE_TEST_SUITE_P(, ClosedPrefix,
+                         testing::Values(Cut{"whole", R"({"a":"b"})", R"({"a":"b"})"}, Cut{"nothing", "", "none"},
+                                         Cut{"zeros", "\x01\x01", "none"}, Cut{"bracket", "{", "{}"},
+                                         Cut{"in_a_name", R"({"a":{"x":"1","y)", R"({"a":{"x":"1"}})"},
+                                         Cut{"before_a_value", R"({"a":{"x":"1","y":)", R"({"a":{"x":"1"}})"},
+                                         Cut{"in_a_value", R"({"a":{"x":"1","y":"2)", R"({"a":{"x":"1"}})"},
+                                         Cut{"after_a_value", R"({"a":{"x":"1","y":"2")", R"({"a":{"x":"1","y":"2"}})"},
+                                         Cut{"after_an_escape", R"({"a":"1","b":"\)", R"({"a":"1"})"},
+                                         Cut{"between_objects", R"({"a":{"x":"1"},"b")", R"({"a":{"x":"1"}})"},
+                                         Cut{"in_an_empty_object", R"({"a":{)", R"({"a":{}})"},
+                                         Cut{"in_a_list", R"({"a":"1","b":["2","3)", R"({"a":"1"})"},
+                                         Cut{"overwritten", "{\"a\":\"1\",\x01\x01\x01\"b\":\"2\"}", R"({"a":"1"})"},
+                                         Cut{"comma_missing", R"({"a":"1" "b":"2"})", R"({"a":"1"})"},
+                                         Cut{"more_after_the_end", R"({"a":"1"}{"b":"2"})", R"({"a":"1"})"}),
+                         [](const auto& test) { return std::string(test.param.name); });
 
 TEST(ClosedPrefix, NestingIsBounded) {
   std::string text;
