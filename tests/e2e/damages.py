@@ -27,8 +27,10 @@ def legacy(root, driver, version):
     image = None
     for n in range(4):
         entries = [lt.directory(f"d{n}")] + [lt.file(f"d{n}/f{i}", b"%d %d\n" % (n, i) * 50 * (n + 1)) for i in range(3)]
-        image = tree.image(entries + ([lt.whiteout(f"d{n - 1}/f0")] if n else []), parent=image, tags=[f"small:{n}"])
-    other = tree.image([lt.file("twin", b"t"), lt.symlink("to", "twin")], tags=["other:1"])
+        entries += [lt.whiteout(f"d{n - 1}/f0")] if n else []
+        entries += [lt.symlink("to", "d1/f1")] if n == 1 else []
+        image = tree.image(entries, parent=image, tags=[f"small:{n}"])
+    other = tree.image([lt.file("twin", b"t")], tags=["other:1"])
     tree.container("web", image, ["/d0/f1"], [lt.file("w", b"w"), lt.whiteout("d0/f1")])
     tree.container("lone", other, ["/twin"], [lt.file("x", b"x")])
     return tree.finish()

@@ -12,15 +12,20 @@
 
 namespace cairn {
 
-static bool known_to_source(const LegacyGraph& graph, const std::map<std::string, ImageId>& mapping) {
+// By the mapping of its images, or, where that is lost, by the layers' names.
+static bool is_of_source(const LegacyGraph& graph, const MigrationTarget& target, int root_fd) {
+  const auto mapping = read_mapping(root_fd);
+  const auto layers = target.metadata.layers().list();
   return std::any_of(mapping.begin(), mapping.end(),
-                     [&](const auto& item) { return graph.image(item.first) != nullptr; });
+                     [&](const auto& item) { return graph.image(item.first) != nullptr; }) ||
+         std::any_of(layers.begin(), layers.end(),
+                     [&](const LayerRecord& layer) { return graph.image(layer.cache_id.str()) != nullptr; });
 }
 
 // Empty, or a migration of this source.
 static void check_target(const MigrationSource& source, const MigrationTarget& target, const Fd& root) {
   const MigrationState state(root.get(), identity_of(source));  // refuses another source's
-  if (is_fresh(root.get()) || known_to_source(source.graph, read_mapping(root.get()))) return;
+  if (is_fresh(root.get()) || is_of_source(source.graph, target, root.get())) return;
   refuse_target(target.root, source.root);
 }
 
@@ -70,10 +75,10 @@ MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarge
   MigrationPlan plan;
   std::map<std::string, ImageId> mapping;
   if (there) mapping = read_mapping(root.get(), &plan.damage);
-  std::set<std::string> done;
-  for (const auto& [id, image] : mapping) done.insert(id);
+  std::set<std::string> known;
+  for (const auto& [id, image] : mapping) known.insert(id);
   Selection selection = select(source, options);
-  examine_tar_data(source, done, options.jobs, selection);
+  examine_tar_data(source, known, options.jobs, selection);
   for (const auto& damage : source.graph.damage())
     if (damage.kind != "container-image-missing")
       plan.damage.push_back(damage);  // engines allowed that: see the container
