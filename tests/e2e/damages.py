@@ -101,7 +101,7 @@ class Content:
 def tag_to_nowhere(path, image):
     text = json.loads(read(path))
     text["Repositories"]["ghost"] = {"ghost:1" if image.startswith("sha256:") else "1": image}
-    write(path, json.dumps(text))
+    write(path, json.dumps(text, separators=(",", ":")))
 
 
 # name -> (what breaks, what it costs): of any driver
@@ -215,7 +215,7 @@ GRAPH = {
     "directory_missing": (lambda r: shutil.rmtree(r.layer("small:3")), images("small:3") | containers("web")),
     "orphan": (lambda r: orphan(r.at("overlay", "f" * 64)), set()),
     "tag_to_nowhere": (lambda r: tag_to_nowhere(r.at("repositories-overlay"), "e" * 64), set()),
-    "repositories_cut": (lambda r: cut_repositories(r.at("repositories-overlay"), '"3":"'), {("tag", "small:3")}),
+    "repositories_cut": (lambda r: cut_repositories(r.at("repositories-overlay"), '"other":{"1":"'), {("tag", "other:1")}),
     "container_cut": (lambda r: cut(r.container("web", "config.json")), containers("web")),
     "host_config_cut": (lambda r: cut(r.container("lone", "hostconfig.json")), {("host", "lone")}),
     "lower_id_missing": (lambda r: os.unlink(r.writable("lone", "lower-id")), set()),

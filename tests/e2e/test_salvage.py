@@ -55,6 +55,7 @@ class Salvage(Case):
             self.assertEqual(store.tar_split(chain), self.tar_splits[chain], chain + said)
         for name in containers:
             container = self.names[name]
+            self.assertEqual(store.mounts()[container], self.mounts[container], name + said)
             self.assert_same_tree(self.tree(store, store.mounts()[container]["mount-id"]), self.trees[container], name + said)
             same = damages.read(f"{store.root}/containers/{container}/hostconfig.json") == self.host_configs[container]
             self.assertEqual(same, ("host", name) not in lost, name + said)
@@ -70,7 +71,7 @@ class Salvage(Case):
         self.trees = {chain: self.tree(store, layer["cache-id"]) for chain, layer in layers.items()}
         self.sizes = {chain: layer["size"] for chain, layer in layers.items()}
         self.tar_splits = {chain: store.tar_split(chain) for chain in layers}
-        self.host_configs = {}
+        self.host_configs, self.mounts = {}, store.mounts()
         for container in names.values():
             self.trees[container] = self.tree(store, store.mounts()[container]["mount-id"])
             self.host_configs[container] = damages.read(f"{store.root}/containers/{container}/hostconfig.json")
