@@ -79,6 +79,9 @@ class Driver {
   // The merged tree of `id` over `ancestors`, nearest first, whatever the driver's own records say of them; they are
   // not read. Drivers that keep no such records need none.
   virtual Tree tree_over(const LayerId& id, const std::vector<LayerId>& /*ancestors*/) const { return tree(id); }
+  // The layer's own directory as it lies, overlay's marks included; nullopt for drivers that keep layers in another
+  // way.
+  virtual std::optional<Tree> own_files(const LayerId& /*id*/) const { return std::nullopt; }
   // What is wrong with the driver's own records of the layers in `parents` that it has.
   virtual std::vector<Damage> examine(const LayerParents& /*parents*/) const { return {}; }
 

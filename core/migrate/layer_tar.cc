@@ -1,6 +1,7 @@
 #include "core/migrate/layer_tar.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "core/archive/changes.h"
 #include "core/archive/compression.h"
@@ -36,9 +37,13 @@ LayerTar recorded_tar(ByteSource& json_lines, Tree tree, const Watch& watch) {
   return {DiffId(sink.hash.finish()), size};
 }
 
-LayerTar fresh_tar(const Tree& tree, const Tree& parent, ByteSink& tar_split, const Watch& watch) {
-  const auto changes = changes_between(tree, parent, {.rule = Compare::exact});
-  const auto bytes = tee(generate([&](ByteSink& out) { write_diff(tree, changes, out); }), watch);
+static int64_t write_tar(const LayerFiles& files, const TarForm& form, ByteSink& out) {
+  if (form) return write_engine_diff(*files.own, *form, out);
+  return write_diff(files.tree, changes_between(files.tree, files.parent, {.rule = Compare::exact}), out);
+}
+
+LayerTar fresh_tar(const LayerFiles& files, const TarForm& form, ByteSink& tar_split, const Watch& watch) {
+  const auto bytes = tee(generate([&](ByteSink& out) { write_tar(files, form, out); }), watch);
   Sha256 hash;
   const auto hashed =
       tee(generate([&](ByteSink& out) { copy(*bytes, out); }), [&](std::span<const char> part) { hash.update(part); });
@@ -50,11 +55,19 @@ LayerTar fresh_tar(const Tree& tree, const Tree& parent, ByteSink& tar_split, co
   return {DiffId(hash.finish()), split.content_bytes()};
 }
 
-LayerTar fresh_tar(const Tree& tree, const Tree& parent, const Watch& watch) {
-  class NullSink : public ByteSink {
-    void write(std::span<const char>) override {}
-  } nowhere;
-  return fresh_tar(tree, parent, nowhere, watch);
+FoundForm find_form(const LayerFiles& files, const DiffId& wanted, const Watch& watch) {
+  std::vector<TarForm> forms{std::nullopt};
+  if (files.own)
+    forms.insert(forms.end(), {EngineTarForm{true, true}, EngineTarForm{true, false}, EngineTarForm{false, false}});
+  FoundForm out;
+  for (const auto& form : forms) {
+    HashSink sink(watch);
+    out.size = write_tar(files, form, sink);
+    out.form = form;
+    out.fits = DiffId(sink.hash.finish()) == wanted;
+    if (out.fits) break;
+  }
+  return out;
 }
 
 TarSplitContent content_of_tar_split(ByteSource& json_lines) {

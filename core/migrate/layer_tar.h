@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
 
+#include "core/archive/changes.h"
 #include "core/archive/stream.h"
 #include "core/archive/tree.h"
 #include "core/digest/digest.h"
@@ -23,9 +25,23 @@ using Watch = std::function<void(std::span<const char>)>;  // sees every byte of
 
 // Errc::corrupt, or not_found, where the record or the tree is damaged.
 LayerTar recorded_tar(ByteSource& json_lines, Tree tree, const Watch& watch);
+// What a layer's tar is made anew from.
+struct LayerFiles {
+  Tree tree, parent;
+  std::optional<Tree> own{};  // see Driver::own_files
+};
+// As cairn makes it of the trees' difference; or as an engine, of the layer's own files.
+using TarForm = std::optional<EngineTarForm>;
+
 // `tar_split` takes the gzipped record of it.
-LayerTar fresh_tar(const Tree& tree, const Tree& parent, ByteSink& tar_split, const Watch& watch);
-LayerTar fresh_tar(const Tree& tree, const Tree& parent, const Watch& watch);
+LayerTar fresh_tar(const LayerFiles& files, const TarForm& form, ByteSink& tar_split, const Watch& watch);
+// Looks for the form in which it has the DiffID.
+struct FoundForm {
+  bool fits = false;  // else there is none, and the size is that of any
+  TarForm form{};
+  int64_t size = 0;
+};
+FoundForm find_form(const LayerFiles& files, const DiffId& wanted, const Watch& watch);
 
 // What a tar-split record says without the tree. Reads it to its end: Errc::corrupt where it is damaged.
 struct TarSplitContent {

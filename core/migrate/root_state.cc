@@ -128,8 +128,7 @@ std::vector<MigratedState> find_root_state(const std::filesystem::path& source, 
   if (!options.containers || options.state == MigrateOptions::State::stays) return out;
   const Fd root = open_dir(source.string());
   for (const auto& name : volumes_of(source)) out.push_back({kVolume, name, "planned", ""});
-  if (exists_at(root.get(), "volumes/metadata.db"))
-    out.push_back({"volumes", "volumes/metadata.db", "planned", ""});
+  if (exists_at(root.get(), "volumes/metadata.db")) out.push_back({"volumes", "volumes/metadata.db", "planned", ""});
   if (options.state == MigrateOptions::State::volumes_carried) return out;
   for (const auto& name : list_dir(root.get())) {
     const Known* of = known(name);

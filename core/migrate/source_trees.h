@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/interfaces/driver.h"
+#include "core/migrate/layer_tar.h"
 
 namespace cairn {
 
@@ -17,8 +18,9 @@ class SourceTrees {
 
   // Of a layer that was never added: by the driver's records. Throws as Driver::tree.
   Tree tree(const LayerId& id) const;
-  // Of a layer that would be `id` if it lay on `parent`, which was added.
-  Tree tree_on(const LayerId& id, const std::optional<LayerId>& parent) const;
+  // What the layer's tar is made from; or of one that would be `id` if it lay on `parent`, which was added.
+  LayerFiles files(const LayerId& id) const;
+  LayerFiles files_on(const LayerId& id, const std::optional<LayerId>& parent) const;
   // Its own directory is there, whatever became of records and parents.
   bool has(const LayerId& id) const;
 

@@ -105,8 +105,8 @@ void add_survey(const Survey& survey, std::vector<Damage>& found) {
   for (auto& one : found) {
     const auto known = std::find_if(survey.damage.begin(), survey.damage.end(), is(one));
     if (known != survey.damage.end()) one.repair = known->repair;
-    const bool depends = one.kind == "image-layer-missing" || one.kind == "reference-dangling" ||
-                         one.kind.starts_with("container-");
+    const bool depends =
+        one.kind == "image-layer-missing" || one.kind == "reference-dangling" || one.kind.starts_with("container-");
     if (one.repair.empty() && depends && !survey.lost.contains(one.object))
       one.repair = "what it lacks is rebuilt; nothing is lost";
   }

@@ -71,7 +71,8 @@ std::optional<StoreSwitch::Record> StoreSwitch::read() const {
   const auto bad = [&] {
     return Error(Errc::corrupt, "reading '" + printable((root_ / kRecord).string()) + "': it is not what cairn wrote");
   };
-  if (!json.is_object() || !json.value("parts", Json()).is_array() || !json.value("done", Json()).is_boolean()) throw bad();
+  if (!json.is_object() || !json.value("parts", Json()).is_array() || !json.value("done", Json()).is_boolean())
+    throw bad();
   Record record;
   record.to = json.value("to", "");
   record.done = json["done"].get<bool>();
@@ -103,8 +104,9 @@ void StoreSwitch::make_staging() {
 
 void StoreSwitch::start(const std::set<std::string>& parts) {
   if (const auto record = read(); record && (!record->done || record->to == "new"))
-    throw Error(Errc::already_exists, "switching '" + printable(root_.string()) +
-                                          "': an earlier switch is there; --rollback undoes it, --remove-source ends it");
+    throw Error(Errc::already_exists,
+                "switching '" + printable(root_.string()) +
+                    "': an earlier switch is there; --rollback undoes it, --remove-source ends it");
   const Fd root = open_dir(root_.string());
   struct stat of_root;
   if (::fstat(root.get(), &of_root) != 0) throw_errno("looking at '" + printable(root_.string()) + "'");

@@ -82,6 +82,10 @@ Tree Overlay2::tree_over(const LayerId& id, const std::vector<LayerId>& ancestor
   return Tree(std::move(branches));
 }
 
+std::optional<Tree> Overlay2::own_files(const LayerId& id) const {
+  return Tree({Branch{std::make_shared<Fd>(open_diff(id)), WhiteoutStyle::none}});
+}
+
 std::vector<Damage> Overlay2::examine(const LayerParents& parents) const {
   return examine_records(home_, links_, parents);
 }

@@ -17,9 +17,8 @@ void stop_if_interrupted(std::span<const char>) { check_interrupt(); }
 
 class Examination {
  public:
-  Examination(const ContentSource& source, const SourceTrees& trees, ContentLayer& layer,
-              const std::optional<LayerId>& parent)
-      : source_(source), trees_(trees), layer_(layer), parent_(parent) {}
+  Examination(const ContentSource& source, const SourceTrees& trees, ContentLayer& layer)
+      : source_(source), trees_(trees), layer_(layer) {}
 
   std::vector<Damage> run() {
     const auto content = read_tar_split();
@@ -87,14 +86,14 @@ class Examination {
     layer_.tar_split = TarSplit::none;
     why_.repair = "the layer comes over without it: it can be run, but neither saved nor pushed";
     try {
-      const LayerTar tar =
-          fresh_tar(trees_.tree(layer_.record.cache_id), parent_ ? trees_.tree(*parent_) : Tree(), stop_if_interrupted);
-      if (tar.diff == layer_.record.diff) {
+      const FoundForm found = find_form(trees_.files(layer_.record.cache_id), layer_.record.diff, stop_if_interrupted);
+      if (found.fits) {
         layer_.tar_split = TarSplit::rebuilt;
+        layer_.form = found.form;
         why_.repair = "made anew from the layer's files, which give its DiffID; nothing is lost";
       }
       damage_.push_back(why_);
-      if (layer_.record.size != tar.size) correct_size(tar.size);
+      if (layer_.record.size != found.size) correct_size(found.size);
     } catch (const Error& e) {
       if (e.code() == Errc::interrupted) throw;
       why_.repair = std::string("none: ") + e.what();
@@ -114,7 +113,6 @@ class Examination {
   const ContentSource& source_;
   const SourceTrees& trees_;
   ContentLayer& layer_;
-  const std::optional<LayerId>& parent_;
   Damage why_;
   std::vector<Damage> damage_;
 };
@@ -128,8 +126,7 @@ void examine_layers(const ContentSource& source, const std::set<ChainId>& there,
     check_interrupt();
     ContentLayer& layer = selection.layers[i];
     if (there.contains(layer.record.chain)) return;
-    const auto parent = selection.trees.parents().at(layer.record.cache_id);
-    found[i] = Examination(source, selection.trees, layer, parent).run();
+    found[i] = Examination(source, selection.trees, layer).run();
   });
   for (auto& part : found) std::move(part.begin(), part.end(), std::back_inserter(selection.damage));
 }

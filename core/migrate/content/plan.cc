@@ -28,7 +28,7 @@ static void check_target(const ContentSource& source, const MigrationTarget& tar
 
 static void plan_layers(const ContentSelection& selection, const std::set<ChainId>& there,
                         const MigrateOptions& options, MigrationPlan& plan) {
-  for (const auto& [record, tar_split] : selection.layers) {
+  for (const auto& [record, tar_split, form] : selection.layers) {
     MigratedLayer layer;
     layer.source_id = layer.chain_id = record.chain.str();
     layer.diff_id = record.diff.str();
@@ -68,7 +68,7 @@ static void plan_containers(const ContentSelection& selection, const MigrationTa
 static uint64_t bytes_unshared(const MigrationTarget& target, const ContentSelection& selection) {
   std::map<ChainId, uint64_t> whole;
   uint64_t total = 0;
-  for (const auto& [record, tar_split] : selection.layers) {
+  for (const auto& [record, tar_split, form] : selection.layers) {
     const auto own = static_cast<uint64_t>(std::max<int64_t>(record.size, 0));
     whole[record.chain] = own + (record.parent ? whole[*record.parent] : 0);
     total += target.driver.layers_stand_alone() ? whole[record.chain] : own;

@@ -73,7 +73,7 @@ class ContentRun {
         return {record, [this, chain = record.chain] { return source_.metadata.layers().open_raw_tar_split(chain); },
                 true};
       case TarSplit::rebuilt:
-        if (item.status != "exists") make_tar_split(record);
+        if (item.status != "exists") make_tar_split(layer);
         return {record, [this, name = record.chain.hex()] { return read_from(state_.open_tar_split(name)); }, true};
       case TarSplit::none:
         break;
@@ -82,11 +82,10 @@ class ContentRun {
     return {record, nullptr, false};
   }
 
-  void make_tar_split(const LayerRecord& record) {
-    const auto& parent = selection_.trees.parents().at(record.cache_id);
-    const Fd file = state_.create_tar_split(record.chain.hex());
+  void make_tar_split(const ContentLayer& layer) {
+    const Fd file = state_.create_tar_split(layer.record.chain.hex());
     FdSink out(file.get());
-    fresh_tar(selection_.trees.tree(record.cache_id), parent ? selection_.trees.tree(*parent) : Tree(), out,
+    fresh_tar(selection_.trees.files(layer.record.cache_id), layer.form, out,
               [](std::span<const char>) { check_interrupt(); });
   }
 
@@ -119,7 +118,7 @@ class ContentRun {
         item.status = "failed", item.error = e.what(), item.image_id.clear();
       }
     }
-    for (const auto& [record, tar_split] : selection_.layers) keep_distribution(record.diff);
+    for (const auto& layer : selection_.layers) keep_distribution(layer.record.diff);
     for (size_t i = 0; i < selection_.images.size(); ++i) keep_parent(selection_.images[i].id);
   }
 

@@ -151,17 +151,16 @@ std::optional<LayerId> Salvage::search(const ChainId& chain, const Identity& ide
   for (const auto& [other, record] : built_) taken.insert(record.cache_id);
   for (const auto& id : source_.driver.list())
     if (claims_.contains(id) && !taken.contains(id) && trees_.has(id)) {
-      const auto [tree, below] = trees_on(id, identity);
-      if (recorded_tar_fits(chain, identity.diff, tree, below)) return id;
+      if (recorded_tar_fits(chain, identity.diff, files_on(id, identity))) return id;
     }
   return std::nullopt;
 }
 
-bool Salvage::recorded_tar_fits(const ChainId& chain, const DiffId& diff, const Tree& tree, const Tree& parent) const {
+bool Salvage::recorded_tar_fits(const ChainId& chain, const DiffId& diff, const LayerFiles& files) const {
   LayerMetadata& layers = source_.metadata.layers();
   try {
-    if (recorded_tar(*layers.open_tar_split(chain), tree, stop_if_interrupted).diff != diff) return false;
-    return tree_has_just(content_of_tar_split(*layers.open_tar_split(chain)).names, tree, parent);
+    if (recorded_tar(*layers.open_tar_split(chain), files.tree, stop_if_interrupted).diff != diff) return false;
+    return tree_has_just(content_of_tar_split(*layers.open_tar_split(chain)).names, files.tree, files.parent);
   } catch (const Error& e) {
     if (e.code() == Errc::interrupted) throw;
     return false;
@@ -170,20 +169,18 @@ bool Salvage::recorded_tar_fits(const ChainId& chain, const DiffId& diff, const 
 
 bool Salvage::gives(const LayerId& id, const ChainId& chain, const Identity& identity) const {
   try {
-    const auto [tree, below] = trees_on(id, identity);
-    return recorded_tar_fits(chain, identity.diff, tree, below) ||
-           fresh_tar(tree, below, stop_if_interrupted).diff == identity.diff;
+    const LayerFiles files = files_on(id, identity);
+    return recorded_tar_fits(chain, identity.diff, files) || find_form(files, identity.diff, stop_if_interrupted).fits;
   } catch (const Error& e) {
     if (e.code() == Errc::interrupted) throw;
     return false;
   }
 }
 
-// The tree that `id` would be, and the one it would lie on.
-std::pair<Tree, Tree> Salvage::trees_on(const LayerId& id, const Identity& identity) const {
-  if (!identity.parent) return {trees_.tree_on(id, std::nullopt), Tree()};
-  const LayerId& parent = built_.at(*identity.parent).cache_id;
-  return {trees_.tree_on(id, parent), trees_.tree(parent)};
+LayerFiles Salvage::files_on(const LayerId& id, const Identity& identity) const {
+  std::optional<LayerId> parent;
+  if (identity.parent) parent = built_.at(*identity.parent).cache_id;
+  return trees_.files_on(id, parent);
 }
 
 std::vector<Damage> Salvage::damage() const {

@@ -42,9 +42,9 @@ class Salvage {
   LayerId find_directory(const ChainId& chain, const Identity& identity, const std::optional<LayerId>& own);
   std::vector<LayerId> unclaimed() const;
   std::optional<LayerId> search(const ChainId& chain, const Identity& identity) const;
-  std::pair<Tree, Tree> trees_on(const LayerId& id, const Identity& identity) const;
+  LayerFiles files_on(const LayerId& id, const Identity& identity) const;
   bool gives(const LayerId& id, const ChainId& chain, const Identity& identity) const;
-  bool recorded_tar_fits(const ChainId& chain, const DiffId& diff, const Tree& tree, const Tree& parent) const;
+  bool recorded_tar_fits(const ChainId& chain, const DiffId& diff, const LayerFiles& files) const;
 
   const ContentSource& source_;
   SourceTrees& trees_;

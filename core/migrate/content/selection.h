@@ -20,13 +20,14 @@ struct ContentImage {
 
 enum class TarSplit {
   recorded,  // the source's
-  rebuilt,   // by a fresh tar, which has the DiffID
+  rebuilt,   // by a fresh tar, which has the DiffID in some form
   none,
 };
 
 struct ContentLayer {
   LayerRecord record;
   TarSplit tar_split = TarSplit::recorded;
+  TarForm form{};  // of what is rebuilt
 };
 
 struct ContentContainer {

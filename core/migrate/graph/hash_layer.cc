@@ -17,8 +17,7 @@ static HashedLayer from_diff(const LegacyImage& image, const SourceTrees& trees,
                              const Watch& watch) {
   const Fd file = state.create_tar_split(image.id);
   FdSink split(file.get());
-  const LayerTar tar = fresh_tar(trees.tree(LayerId(image.id)),
-                                 image.parent ? trees.tree(LayerId(*image.parent)) : Tree(), split, watch);
+  const LayerTar tar = fresh_tar(trees.files(LayerId(image.id)), std::nullopt, split, watch);
   return {tar.diff, tar.size, false, ""};
 }
 

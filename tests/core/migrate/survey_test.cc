@@ -9,8 +9,8 @@ namespace {
 
 TEST(Survey, WhatAnotherLookFoundIsToldWithWhatBecomesOfIt) {
   const Survey survey{{{"json-empty", "a", "", "rebuilt"}, {"parent-cut", "b", "", "completed"}}, {"lost", "lost:1"}};
-  std::vector<Damage> found{{"json-empty", "a", "why"},          {"json-empty", "lost", "why"},
-                            {"reference-dangling", "x:1", ""},   {"reference-dangling", "lost:1", ""},
+  std::vector<Damage> found{{"json-empty", "a", "why"},           {"json-empty", "lost", "why"},
+                            {"reference-dangling", "x:1", ""},    {"reference-dangling", "lost:1", ""},
                             {"overlay2-lower-dangling", "c", ""}, {"of-no-known-kind", "d", ""}};
   add_survey(survey, found);
   std::map<std::string, std::string> repairs;
