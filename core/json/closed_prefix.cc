@@ -1,5 +1,7 @@
 #include "core/json/closed_prefix.h"
 
+#include <utility>
+
 #include "core/json/scanner.h"
 #include "core/util/error.h"
 
@@ -27,12 +29,11 @@ class Prefix {
   // One bracket, or one member up to its value or the value's opening bracket. False at the end.
   bool step() {
     scanner_.skip_space();
-    if (scanner_.skip_if('{')) return keep(open_ + 1, true);
-    if (open_ == 0) return false;
-    if (scanner_.skip_if('}')) return keep(open_ - 1, false);
+    if (std::exchange(object_next_, false)) return scanner_.skip_if('{') && keep(open_ + 1, true);
+    if (scanner_.skip_if('}')) return keep(open_ - 1, false) && open_ > 0;
     if (!scanner_.skip_if(',') && !just_opened_) return false;
     scanner_.key();
-    if (scanner_.peek() == '{') return true;
+    if (scanner_.peek() == '{') return object_next_ = true;
     if (scanner_.peek() != '"' && scanner_.peek() != '[') return false;
     scanner_.value(open_);
     return keep(open_, false);
@@ -49,7 +50,7 @@ class Prefix {
   Scanner scanner_;
   size_t open_ = 0;                    // how many objects are
   size_t whole_ = 0, whole_open_ = 0;  // where the whole part ends, and how many are open there
-  bool just_opened_ = false;
+  bool object_next_ = true, just_opened_ = false;
 };
 
 }  // namespace

@@ -301,9 +301,9 @@ TEST_F(ChangesTest, EnginesTellMarksOfALayersOwnFilesInTheirOwnForm) {
   in_tree("mkdir -m 700 d d/in && mknod d/gone c 0 0 && echo x > d/file && ln d/file link && touch -d @1 d/gone d");
   ASSERT_EQ(::setxattr((new_ / "d").c_str(), "trusted.overlay.opaque", "y", 1, 0), 0);
   const auto heads = [&](EngineTarForm form) {
-    std::string tar;
-    StringSink out(tar);
+    StringSink out;
     write_engine_diff(tree(), form, out);
+    const std::string& tar = out.text;
     std::string text;
     for (size_t at = 0; at + 1024 < tar.size(); at += 512) {
       const auto field = [&](size_t from, size_t size) { return std::string(tar.substr(at + from, size).c_str()); };

@@ -32,6 +32,7 @@ INSTANTIATE_TEST_SUITE_P(, ClosedPrefix,
                                          Cut{"in_a_list", R"({"a":"1","b":["2","3)", R"({"a":"1"})"},
                                          Cut{"overwritten", "{\"a\":\"1\",\x01\x01\x01\"b\":\"2\"}", R"({"a":"1"})"},
                                          Cut{"comma_missing", R"({"a":"1" "b":"2"})", R"({"a":"1"})"},
+                                         Cut{"brackets_only", "{{{", "{}"},
                                          Cut{"more_after_the_end", R"({"a":"1"}{"b":"2"})", R"({"a":"1"})"}),
                          [](const auto& test) { return std::string(test.param.name); });
 
