@@ -1,5 +1,7 @@
 #include <fmt/chrono.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "cli/commands.h"
@@ -21,7 +23,7 @@ namespace {
 struct Flags {
   std::string source, target, source_driver, report;
   bool in_place = false, remove_source = false, no_containers = false, verify = false, dry_run = false;
-  bool rollback = false;
+  bool rollback = false, strict = false;
   std::vector<std::string> images;
 };
 
@@ -127,6 +129,25 @@ MigrationReport run_all(const std::vector<PlannedPart>& planned, const Migration
   return report;
 }
 
+// --strict: nothing is begun where anything is damaged, left over or cannot come. Tells all of it.
+bool is_refused(const MigrationReport& planned, const MigrationFrame& frame, const Flags& flags,
+                const Globals& globals) {
+  const auto failed = [](const auto& items) {
+    return std::count_if(items.begin(), items.end(), [](const auto& item) { return item.status == "failed"; });
+  };
+  const auto left_over = std::count_if(planned.state.begin(), planned.state.end(),
+                                       [](const MigratedState& one) { return one.kind == kLeftOverLayer; });
+  const auto losses = failed(planned.images) + failed(planned.containers);
+  if (planned.damage.empty() && losses + left_over == 0) return false;
+  for (const auto& line : complaints(planned)) complain(line);
+  if (globals.json) print(json_document(json_of(planned, frame)));
+  complain(
+      fmt::format("migrating '{}': {} damaged, {} images and containers lost, {} layers left over, and --strict was "
+                  "given: nothing was written; without it what is whole is carried over",
+                  printable(flags.source), planned.damage.size(), losses, left_over));
+  return true;
+}
+
 // What another run may bring must not be missing from a store that takes the place of the old one.
 void refuse_half(const std::string& root, const MigrationReport& report) {
   for (const auto& one : report.damage)
@@ -223,12 +244,11 @@ Exit migrate(const Flags& flags, const Globals& globals) {
   MigrationSides sides = open_migration(globals, flags.source, flags.source_driver, flags.target);
   const auto planned = plan_all(flags, globals, sides);
   const MigrationFrame frame = frame_of(flags, sides);
-  if (flags.dry_run) {
-    MigrationReport report;
-    Estimate estimate;
-    for (const auto& one : planned) append(report, as_report(one.plan)), estimate.add(one.plan);
-    return tell(report, frame, estimate, flags, globals);
-  }
+  MigrationReport intended;
+  Estimate estimate;
+  for (const auto& one : planned) append(intended, as_report(one.plan)), estimate.add(one.plan);
+  if (flags.strict && is_refused(intended, frame, flags, globals)) return Exit::damage;
+  if (flags.dry_run) return tell(intended, frame, estimate, flags, globals);
   sides.make_target();
   const MigrationReport report = run_all(planned, sides, globals);
   const Exit exit = tell(report, frame, std::nullopt, flags, globals);
@@ -277,6 +297,8 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
       ->allow_extra_args(false);
   app->add_flag("--no-containers", flags->no_containers, "Only images; no containers and no volumes");
   app->add_flag("--verify", flags->verify, "Read every layer back from the target and compare");
+  app->add_flag("--strict", flags->strict,
+                "Refuse a source in which anything is damaged, before anything is written: exit status 3");
   app->add_flag("--dry-run", flags->dry_run, "Only say what would be done, and the space and time it takes");
   app->add_option("--report", flags->report,
                   "Also write a report to FILE: for people if its name ends in .html, else what --json prints")
@@ -285,8 +307,10 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
       "Image IDs, chain IDs, tags and containers are those Docker 1.10's own migration gives; a root of the current "
       "layout\n"
       "keeps all of its own. May be interrupted and started again: what is done is not done twice. What is damaged is\n"
-      "named and stops only what needs it; the exit status is then 4. While it works, standard error shows what each\n"
-      "worker does and how much of the whole is done.\n\n"
+      "named, rebuilt where a hash proves it, and else stops only what needs it; the exit status is then 4. --strict\n"
+      "refuses instead; --dry-run and 'cairn scan' say what each repair loses. While it works, standard error shows "
+      "what\n"
+      "each worker does and how much of the whole is done.\n\n"
       "In place, for another --storage-driver, the old store is kept in SOURCE/.cairn-switch: start the engine, look\n"
       "around, and then either --rollback, or --remove-source, which first reads every layer of the new store back.\n\n"
       "Of --storage-opt, options of the source's driver go to the source where the target has another: dm.datadev and\n"
@@ -297,12 +321,10 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
       "diff_id,\n"
       "chain_id, cache_id, size, method, status, error, parent), containers (id, name, image_id, status, error, "
       "bytes),\n"
-      "state (kind, name, status, error, bytes), damage (kind, object, detail), bytes_hashed, bytes_copied, "
-      "files_linked,\n"
-      "seconds, complete, source (root, drivers), target (root, driver), in_place, dry_run, verified, started and "
-      "cairn,\n"
-      "its version; with --dry-run also estimate, as scan gives it. status is planned, migrated, exists, duplicate,\n"
-      "skipped, left or failed.\n\n"
+      "state (kind, name, status, error, bytes), damage (kind, object, detail, repair), bytes_hashed, bytes_copied,\n"
+      "files_linked, seconds, complete, source (root, drivers), target (root, driver), in_place, dry_run, verified,\n"
+      "started and cairn, its version; with --dry-run also estimate, as scan gives it. status is planned, migrated,\n"
+      "exists, duplicate, skipped, left or failed.\n\n"
       "Examples:\n"
       "  cairn migrate /mnt/old/var/lib/docker --to /var/lib/docker --storage-driver overlay2 --dry-run\n"
       "  cairn migrate /mnt/old/var/lib/docker --to /var/lib/docker --storage-driver overlay2 --verify --report "

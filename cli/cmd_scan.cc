@@ -64,9 +64,10 @@ Command scan_command(CLI::App& program, const Globals& globals) {
       "With --json: an object with root, layout (graph, content-addressed, mixed or empty), engine, evidence, hints,\n"
       "drivers, whose objects have name, layout, images, layers, containers, bytes, repositories and damage (kind, "
       "object,\n"
-      "detail), and next: why, steps (command, why), notes, obstacle and estimate (bytes_to_hash, bytes_to_copy,\n"
-      "bytes_free, layers_of_unknown_size, containers_of_unknown_size, links (none, hard, reflink), seconds and "
-      "sample).\n\n"
+      "detail, and repair: what migrating does about it, and what that loses), and next: why, steps (command, why), "
+      "notes,\n"
+      "obstacle and estimate (bytes_to_hash, bytes_to_copy, bytes_free, layers_of_unknown_size,\n"
+      "containers_of_unknown_size, links (none, hard, reflink), seconds and sample).\n\n"
       "Examples:\n"
       "  cairn scan\n"
       "  cairn scan /mnt/old-disk/var/lib/docker --json");

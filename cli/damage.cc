@@ -10,11 +10,16 @@
 namespace cairn {
 
 std::string describe(const Damage& damage) {
-  return printable(damage.kind) + " " + printable(damage.object) + ": " + printable(damage.detail, 1000);
+  const std::string what =
+      printable(damage.kind) + " " + printable(damage.object) + ": " + printable(damage.detail, 1000);
+  return damage.repair.empty() ? what : what + "; migrated: " + printable(damage.repair, 1000);
 }
 
 Json json_of(const Damage& damage) {
-  return {{"kind", damage.kind}, {"object", damage.object}, {"detail", damage.detail}};
+  return {{"kind", damage.kind},
+          {"object", damage.object},
+          {"detail", damage.detail},
+          {"repair", text_or_null(damage.repair)}};
 }
 
 void warn_of(const std::vector<Damage>& damage) {

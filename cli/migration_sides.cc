@@ -7,6 +7,11 @@
 
 namespace cairn {
 
+Survey MigrationPart::survey(unsigned jobs) const {
+  if (graph) return cairn::survey(MigrationSource{store.root, *graph, *store.driver}, jobs);
+  return cairn::survey(ContentSource{store.root, *store.metadata, *store.driver}, jobs);
+}
+
 MigrationPlan MigrationPart::plan(const MigrationTarget& target, const MigrateOptions& options) const {
   if (graph) return plan_migration(MigrationSource{store.root, *graph, *store.driver}, target, options);
   return plan_migration(ContentSource{store.root, *store.metadata, *store.driver}, target, options);

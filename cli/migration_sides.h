@@ -9,6 +9,7 @@
 #include "cli/store.h"
 #include "core/interfaces/legacy_graph.h"
 #include "core/migrate/migrate.h"
+#include "core/migrate/survey.h"
 
 namespace cairn {
 
@@ -17,6 +18,7 @@ struct MigrationPart {
   std::unique_ptr<LegacyGraph> graph;  // of Docker 0.7 to 1.9; none for what later engines wrote
 
   std::string name() const { return store.driver_name + (graph ? " (graph)" : ""); }
+  Survey survey(unsigned jobs) const;
   MigrationPlan plan(const MigrationTarget& target, const MigrateOptions& options) const;
   MigrationReport run(const MigrationPlan& plan, const MigrationTarget& target, const MigrateOptions& options,
                       Progress& progress) const;

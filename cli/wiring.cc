@@ -213,13 +213,6 @@ Store open_to_write(const Globals& globals, Progress& progress, IfAbsent if_abse
   return store;
 }
 
-RootScan scan_of(const std::string& root, const Globals& globals) {
-  RootScan scan = as_named_by_user([&] { return scan_root(root, {globals.jobs, true}); });
-  if (!globals.driver.empty())
-    std::erase_if(scan.drivers, [&](const DriverScan& one) { return one.name != name_in_root(globals.driver); });
-  return scan;
-}
-
 DriverStatus probe_new_store(const std::string& driver, const std::filesystem::path& root) {
   const auto* known = std::find_if(std::begin(kDrivers), std::end(kDrivers),
                                    [&](const KnownDriver& one) { return one.name == driver; });
@@ -351,6 +344,23 @@ std::string driver_in_place(const Globals& globals, const std::vector<MigrationP
 }
 
 }  // namespace
+
+// What migrating would do about damage. A driver that cannot be opened here leaves the damage as it is.
+static void survey_damage(DriverScan& scan, const std::string& root, unsigned jobs) try {
+  const MigrationPart part = open_part(root, scan.name, scan.layout == "graph", {});
+  add_survey(part.survey(jobs), scan.damage);
+} catch (const Error& e) {
+  if (e.code() == Errc::interrupted) throw;
+  debug("surveying the damage of " + scan.name + ": " + e.what());
+}
+
+RootScan scan_of(const std::string& root, const Globals& globals) {
+  RootScan scan = as_named_by_user([&] { return scan_root(root, {globals.jobs, true}); });
+  if (!globals.driver.empty())
+    std::erase_if(scan.drivers, [&](const DriverScan& one) { return one.name != name_in_root(globals.driver); });
+  for (auto& driver : scan.drivers) survey_damage(driver, root, globals.jobs);
+  return scan;
+}
 
 MigrationSides open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
                               const std::string& target) {

@@ -45,6 +45,13 @@ std::vector<Change> changes_between(const Tree& tree, const Tree& parent, const 
 enum class Carry { docker, all };
 int64_t write_diff(const Tree& tree, const std::vector<Change>& changes, ByteSink& out, Carry carry = Carry::docker);
 
+// The layer tar as engines make it of an overlay2 layer's own directory (`own`, read without regard to marks). Engines
+// differ in headers: bits of the type in the mode, up to 24; names of users, up to 20.10.
+struct EngineTarForm {
+  bool type_bits = true, root_names = true;
+};
+int64_t write_engine_diff(const Tree& own, EngineTarForm form, ByteSink& out);
+
 // The whole tree as a plain tar, as `docker export` gives it (no whiteouts).
 void write_export(const Tree& tree, ByteSink& out);
 

@@ -20,7 +20,7 @@ struct TarField {
 namespace tar_field {
 constexpr TarField name{0, 100}, mode{100, 8}, uid{108, 8}, gid{116, 8}, size{124, 12}, mtime{136, 12},
     checksum{148, 8}, type{156, 1}, link_target{157, 100}, magic{257, 6}, version{263, 2}, device_major{329, 8},
-    device_minor{337, 8}, prefix{345, 155};
+    user_name{265, 32}, group_name{297, 32}, device_minor{337, 8}, prefix{345, 155};
 constexpr TarField gnu_atime{345, 12}, gnu_ctime{357, 12}, gnu_sparse{386, 97}, gnu_real_size{483, 12};
 constexpr TarField star_prefix{345, 131}, star_atime{476, 12}, star_trailer{508, 4};
 }  // namespace tar_field

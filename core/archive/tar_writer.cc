@@ -161,7 +161,7 @@ void TarWriter::begin(const TarEntry& entry) {
   if (!records.empty()) append_pax_member(out, entry.name, records);
   HeaderBlock block;
   block.name(tar_field::name, ascii_only(entry.name));
-  block.octal(tar_field::mode, entry.mode & 07777);
+  block.octal(tar_field::mode, entry.mode & (modes_ == TarModes::with_type ? 0177777 : 07777));
   block.octal(tar_field::uid, entry.uid);
   block.octal(tar_field::gid, entry.gid);
   block.octal(tar_field::size, size);
@@ -169,6 +169,8 @@ void TarWriter::begin(const TarEntry& entry) {
   const char type = static_cast<char>(entry.type);
   block.text(tar_field::type, {&type, 1});
   block.name(tar_field::link_target, ascii_only(entry.link_target));
+  if (names_ == TarNames::root && entry.uid == 0) block.text(tar_field::user_name, "root");
+  if (names_ == TarNames::root && entry.gid == 0) block.text(tar_field::group_name, "root");
   block.device(tar_field::device_major, entry.device_major);
   block.device(tar_field::device_minor, entry.device_minor);
   block.append_to(out);

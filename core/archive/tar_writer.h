@@ -9,12 +9,16 @@
 namespace cairn {
 
 enum class TarTimes { seconds, nanoseconds };  // the finer ones as PAX records
+enum class TarNames { none, root };            // of users and groups: that of id 0 or none
+enum class TarModes { permission, with_type };
 
 class TarWriter {
  public:
-  explicit TarWriter(ByteSink& out, TarTimes times = TarTimes::seconds) : out_(out), times_(times) {}
-  // Directory names end in '/'. mtime is cut to what is asked for. Deterministic: no pid, no user names, PAX names
-  // "PaxHeaders.0".
+  explicit TarWriter(ByteSink& out, TarTimes times = TarTimes::seconds, TarNames names = TarNames::none,
+                     TarModes modes = TarModes::permission)
+      : out_(out), times_(times), names_(names), modes_(modes) {}
+  // Directory names end in '/'. mtime is cut to what is asked for. Deterministic: no pid, no user names but as asked
+  // for, PAX names "PaxHeaders.0".
   void begin(const TarEntry& entry);  // then exactly entry.size bytes of write()
   void write(std::span<const char> bytes);
   void finish();  // pads the last entry, two zero blocks
@@ -23,6 +27,8 @@ class TarWriter {
   std::string pad();
   ByteSink& out_;
   TarTimes times_;
+  TarNames names_;
+  TarModes modes_;
   uint64_t left_ = 0, padding_ = 0;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "core/archive/branch.h"
 #include "core/archive/changes.h"
@@ -36,6 +37,10 @@ class TreeTar {
  public:
   explicit TreeTar(ByteSink& out, Carry carry = Carry::docker)
       : carry_(carry), tar_(out, carry == Carry::all ? TarTimes::nanoseconds : TarTimes::seconds), buffer_(256 << 10) {}
+  TreeTar(ByteSink& out, EngineTarForm form)
+      : tar_(out, TarTimes::seconds, form.root_names ? TarNames::root : TarNames::none, TarModes::with_type),
+        buffer_(256 << 10),
+        engine_(form) {}
 
   void add(const TreeNode& node, const std::string& path);  // "a/b"
   void add_below(const TreeNode& node, const std::string& path, int depth);
@@ -47,15 +52,18 @@ class TreeTar {
 
  private:
   TarEntry entry_of(const TreeNode& node, const std::string& path);
+  void add_as_engine(const TreeNode& node, const std::string& path);
   void write_content(const TreeNode& node);
   bool carries(const std::string& xattr) const {
     if (is_overlay_private(xattr)) return false;
+    if (engine_) return xattr == "security.capability";
     return carry_ == Carry::all || xattr == "security.capability" || xattr.starts_with("user.");
   }
 
-  Carry carry_;
+  Carry carry_ = Carry::docker;
   TarWriter tar_;
   std::vector<char> buffer_;
+  std::optional<EngineTarForm> engine_;
   std::map<std::pair<dev_t, ino_t>, std::string> first_names_;
   int64_t content_bytes_ = 0;
 };
@@ -65,7 +73,7 @@ TarEntry TreeTar::entry_of(const TreeNode& node, const std::string& path) {
   TarEntry entry;
   entry.type = type_of(st);
   entry.name = entry.type == TarType::directory ? path + "/" : path;
-  entry.mode = st.st_mode & 07777;
+  entry.mode = st.st_mode & (engine_ && engine_->type_bits ? 0177777 : 07777);
   entry.uid = st.st_uid;
   entry.gid = st.st_gid;
   entry.mtime = st.st_mtim;
@@ -86,8 +94,32 @@ TarEntry TreeTar::entry_of(const TreeNode& node, const std::string& path) {
   return entry;
 }
 
+// overlay's marks become a tar's: a device 0/0 in the name's place, and an attribute of a directory.
+void TreeTar::add_as_engine(const TreeNode& node, const std::string& path) {
+  TarEntry entry = entry_of(node, path);
+  const size_t slash = path.rfind('/') + 1;
+  if (entry.type == TarType::char_device && node.st().st_rdev == 0) {
+    entry.type = TarType::file;
+    entry.name = path.substr(0, slash) + ".wh." + path.substr(slash);
+    entry.mode = 0600;
+    return tar_.begin(entry);
+  }
+  tar_.begin(entry);
+  content_bytes_ += static_cast<int64_t>(entry.size);
+  if (entry.size > 0) write_content(node);
+  const auto xattrs = entry.type == TarType::directory ? node.xattrs() : Xattrs();
+  if (const auto mark = xattrs.find("trusted.overlay.opaque"); mark == xattrs.end() || mark->second != "y") return;
+  TarEntry opaque;
+  opaque.name = path + "/.wh..wh..opq";
+  opaque.mode = entry.mode & 0777;
+  opaque.uid = entry.uid;
+  opaque.gid = entry.gid;
+  tar_.begin(opaque);
+}
+
 void TreeTar::add(const TreeNode& node, const std::string& path) {
   if (S_ISSOCK(node.st().st_mode)) return;
+  if (engine_) return add_as_engine(node, path);
   const TarEntry entry = entry_of(node, path);
   tar_.begin(entry);
   content_bytes_ += static_cast<int64_t>(entry.size);
@@ -144,6 +176,12 @@ int64_t write_diff(const Tree& tree, const std::vector<Change>& changes, ByteSin
                   tar.add(*node, path);
                 });
   }
+  return tar.finish();
+}
+
+int64_t write_engine_diff(const Tree& own, EngineTarForm form, ByteSink& out) {
+  TreeTar tar(out, form);
+  tar.add_below(own.root(), "", 0);
   return tar.finish();
 }
 

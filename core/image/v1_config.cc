@@ -186,6 +186,15 @@ std::string config_from_v1(const std::string& v1_json, std::span<const DiffId> d
   return go_json::encode(config);
 }
 
+std::string strong_config_from_v1(const std::string& v1_json, const std::string& layer_id,
+                                  const std::string& parent_id) {
+  auto config = top_level(v1_json);
+  for (const auto* key : {"id", "parent", "Size"}) config.erase(key);
+  config["layer_id"] = go_json::quote(layer_id);
+  if (!parent_id.empty()) config["parent_id"] = go_json::quote(parent_id);
+  return go_json::encode(config);
+}
+
 std::string parent_from_v1(const std::string& v1_json) {
   const auto parents = go_json::read_struct<Parents>(v1_json);
   if (!parents.parent.empty() || parents.parent_id.empty()) return parents.parent;

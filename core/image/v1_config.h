@@ -23,6 +23,11 @@ std::string config_from_v1(const std::string& v1_json, std::span<const DiffId> d
 // Not validated.
 std::string parent_from_v1(const std::string& v1_json);
 
+// graph/<id>/json as Docker 1.8.3 and 1.9 made it from an image's v1Compatibility and the digests of its blob and its
+// parent ("" for none); the hash of these bytes is its strong id.
+std::string strong_config_from_v1(const std::string& v1_json, const std::string& layer_id,
+                                  const std::string& parent_id);
+
 // config.v2.json: `config_json` with "Image" replaced and, when given, "Driver" (formats: migration-v1, 6.5).
 std::string container_v2_from_v1(const std::string& config_json, const ImageId& image,
                                  const std::optional<std::string>& driver = std::nullopt);

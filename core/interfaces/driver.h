@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "core/archive/tree.h"
+#include "core/interfaces/damage.h"
 #include "core/util/fd.h"
 #include "core/util/ids.h"
 
@@ -46,6 +48,9 @@ struct DriverStatus {
   std::string remedy;
 };
 
+// Which layer lies on which, as metadata knows it.
+using LayerParents = std::map<LayerId, std::optional<LayerId>>;
+
 class Driver {
  public:
   virtual ~Driver() = default;
@@ -75,6 +80,14 @@ class Driver {
 
   // The merged tree, without a mount where the format allows. Throws not_found, or corrupt naming what is damaged.
   virtual Tree tree(const LayerId& id) const = 0;
+  // The merged tree of `id` over `ancestors`, nearest first, whatever the driver's own records say of them; they are
+  // not read. Drivers that keep no such records need none.
+  virtual Tree tree_over(const LayerId& id, const std::vector<LayerId>& /*ancestors*/) const { return tree(id); }
+  // The layer's own directory as it lies, overlay's marks included; nullopt for drivers that keep layers in another
+  // way.
+  virtual std::optional<Tree> own_files(const LayerId& /*id*/) const { return std::nullopt; }
+  // What is wrong with the driver's own records of the layers in `parents` that it has.
+  virtual std::vector<Damage> examine(const LayerParents& /*parents*/) const { return {}; }
 
   // Bytes of this layer's own files as the engine would record them in layerdb `size` (formats: content-addressed, 3);
   // `content_bytes` is the sum of the tar's header sizes.

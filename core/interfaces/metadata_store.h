@@ -11,13 +11,10 @@
 
 #include "core/archive/stream.h"
 #include "core/digest/digest.h"
+#include "core/interfaces/damage.h"
 #include "core/util/ids.h"
 
 namespace cairn {
-
-struct Damage {  // one damaged thing; `kind` is a stable word for scripts
-  std::string kind, object, detail;
-};
 
 struct LayerRecord {  // layerdb/sha256/<chain>
   ChainId chain;
@@ -31,6 +28,18 @@ struct MountRecord {  // layerdb/mounts/<name>
   std::string name;   // container id
   LayerId mount_id;
   std::optional<LayerId> init_id;
+  std::optional<ChainId> parent;
+};
+
+// What of an entry that cannot be loaded can still be read, each member by itself.
+struct LayerRemains {
+  std::optional<DiffId> diff;
+  std::optional<ChainId> parent;
+  std::optional<LayerId> cache_id;
+  std::optional<int64_t> size;
+};
+struct MountRemains {
+  std::optional<LayerId> mount_id, init_id;
   std::optional<ChainId> parent;
 };
 
@@ -52,6 +61,7 @@ class LayerMetadata {
   // Loadable layers (all files valid, parents loadable). What is not is appended to `damage`.
   virtual std::vector<LayerRecord> list(std::vector<Damage>* damage = nullptr) const = 0;
   virtual std::optional<LayerRecord> find(const ChainId& chain) const = 0;  // corrupt if there but unreadable
+  virtual LayerRemains remains(const ChainId& chain) const = 0;
   virtual std::unique_ptr<ByteSource> open_tar_split(
       const ChainId& chain) const = 0;  // JSON lines; not_found if absent
   virtual std::unique_ptr<ByteSource> open_raw_tar_split(const ChainId& chain) const = 0;  // tar-split.json.gz as it is
@@ -60,6 +70,7 @@ class LayerMetadata {
 
   virtual std::vector<MountRecord> mounts(std::vector<Damage>* damage = nullptr) const = 0;
   virtual std::optional<MountRecord> find_mount(const std::string& name) const = 0;
+  virtual MountRemains mount_remains(const std::string& name) const = 0;
   virtual void add_mount(const MountRecord& record) = 0;  // complete or absent: made in tmp and renamed
   virtual void remove_mount(const std::string& name) = 0;
 
@@ -93,7 +104,8 @@ class References {
  public:
   using Map = std::map<std::string, std::map<std::string, ImageId>>;  // repository -> reference -> image
   virtual ~References() = default;
-  virtual Map all() const = 0;  // corrupt if the file is no JSON of that shape
+  virtual Map all() const = 0;                               // corrupt if the file is no JSON of that shape
+  virtual Map whole(std::vector<Damage>& damage) const = 0;  // then at least what it holds before it is cut off
   // Applies additions (tags move, digests may not) and removals, and replaces the file once. Caller holds the lock.
   virtual void update(const std::map<std::string, ImageId>& add, const std::vector<std::string>& remove) = 0;
 };
@@ -104,7 +116,8 @@ class Distribution {  // caches of the engine: absent or stale is harmless
   virtual void add(const DiffId& diff, const Digest& blob, const std::string& source_repository) = 0;
   virtual std::optional<DiffId> diff_of(const Digest& blob) const = 0;
   virtual std::vector<Digest> blobs_of(const DiffId& diff) const = 0;
-  // All that is known of a layer's blobs, in the engine's bytes; to be put into another store.
+  // All that is known of a layer's blobs, in the engine's bytes; to be put into another store. corrupt if
+  // that is damaged.
   virtual std::optional<std::string> record(const DiffId& diff) const = 0;
   virtual void put_record(const DiffId& diff, const std::string& record) = 0;
 };

@@ -75,7 +75,9 @@ struct MigratedContainer {
   uint64_t bytes = 0;           // to be copied, as far as that is known beforehand
 };
 
-// Something that belongs to no driver. kind: volume, state (an engine's), volumes (their database), other.
+// Something that belongs to no image and no container. kind: volume, state (an engine's), volumes (their database),
+// layer (of the driver, that nothing refers to), other.
+inline constexpr const char* kLeftOverLayer = "layer";
 struct MigratedState {
   std::string kind, name;
   std::string status;  // planned, migrated, exists, failed; left: not carried, `error` says why
@@ -88,14 +90,14 @@ struct MigrationPlan {
   std::vector<MigratedLayer> layers;
   std::vector<MigratedContainer> containers;
   std::vector<MigratedState> state;
-  std::vector<Damage> damage;  // what the source has that is not whole
+  std::vector<Damage> damage;                                // what the source has that is not whole
+  std::shared_ptr<const struct ContentSelection> selection;  // what run_migration of a content-addressed source goes by
   uint64_t bytes_to_hash = 0, bytes_to_copy = 0, bytes_free = 0;
   size_t layers_of_unknown_size = 0;      // to be hashed, but not in bytes_to_hash
   size_t containers_of_unknown_size = 0;  // to be copied, but not in bytes_to_copy
   LinkKind links = LinkKind::none;        // how layers come over; none: copied
   DiskSample sample;                      // what the estimate rests on
   double seconds = 0;                     // a rough estimate
-  std::shared_ptr<const struct ContentSelection> selection;  // what run_migration of a content-addressed source goes by
 };
 
 inline constexpr const char* kVerifyFailed = "verify-failed";  // a kind of damage: the target's

@@ -6,7 +6,7 @@
 #include "core/archive/compression.h"
 #include "core/layer/store_lock.h"
 #include "core/migrate/ends_run.h"
-#include "core/migrate/graph/hash_layer.h"
+#include "core/migrate/layer_tar.h"
 #include "core/migrate/recheck.h"
 #include "core/util/error.h"
 #include "core/util/interrupt.h"
@@ -23,7 +23,7 @@ struct LayerPlacer::Made {
   std::string error;
 };
 
-LayerPlacer::LayerPlacer(const Driver& source, const MigrationTarget& target, const MigrateOptions& options,
+LayerPlacer::LayerPlacer(const SourceTrees& source, const MigrationTarget& target, const MigrateOptions& options,
                          LayerStore& layers, Progress& progress)
     : source_(source), target_(target), options_(options), layers_(layers), progress_(progress) {
   for (const auto& record : target.metadata.layers().list()) target_ids_.emplace(record.chain, record.cache_id);
@@ -53,7 +53,7 @@ LayerPlacer::Made LayerPlacer::make(const LayerPlace& place) {
     target_.driver.remove(id);  // left by a run that did not get to record it
     made.target = target_.driver.begin(id);
     std::optional<std::set<std::string>> names;
-    if (place.tar_split && place.names_are_its_own) names = tar_split_names(*decompress(place.tar_split()));
+    if (place.tar_split && place.names_are_its_own) names = content_of_tar_split(*decompress(place.tar_split())).names;
     const Tree parent = parent_chain ? source_.tree(source_ids_.at(*parent_chain)) : Tree();
     const uint64_t copied = fill(*made.target, source_.tree(id), parent, names ? &*names : nullptr, Links::hard);
     const auto size = static_cast<uint64_t>(std::max<int64_t>(place.record.size, 0));

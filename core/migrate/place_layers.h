@@ -12,6 +12,7 @@
 
 #include "core/layer/layer_store.h"
 #include "core/migrate/migrate.h"
+#include "core/migrate/source_trees.h"
 
 namespace cairn {
 
@@ -26,8 +27,8 @@ struct LayerPlace {
 
 class LayerPlacer {
  public:
-  LayerPlacer(const Driver& source, const MigrationTarget& target, const MigrateOptions& options, LayerStore& layers,
-              Progress& progress);
+  LayerPlacer(const SourceTrees& source, const MigrationTarget& target, const MigrateOptions& options,
+              LayerStore& layers, Progress& progress);
 
   // Puts all of `places` that the target does not have yet (parents before children, no two with one chain) into it.
   // `resumed`: those it has are looked at, too. Returns why one failed, by chain; what lies on a failed one fails too.
@@ -49,7 +50,7 @@ class LayerPlacer {
   uint64_t fill(DiffTarget& target, const Tree& tree, const Tree& parent, const std::set<std::string>* names,
                 Links links);
 
-  const Driver& source_;
+  const SourceTrees& source_;
   const MigrationTarget& target_;
   const MigrateOptions& options_;
   LayerStore& layers_;

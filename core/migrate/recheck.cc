@@ -28,7 +28,7 @@ static bool whole_if(Look&& look) {
   }
 }
 
-static bool has_layer(const Driver& source, const MigrationTarget& target, const LayerPlace& place) {
+static bool has_layer(const SourceTrees& source, const MigrationTarget& target, const LayerPlace& place) {
   return whole_if([&] {
     const auto record = target.metadata.layers().find(place.record.chain);
     if (!record || record->parent != place.record.parent) return false;
@@ -47,7 +47,7 @@ static void drop(const std::vector<LayerRecord>& records, const MigrationTarget&
   layers.recover();  // ends removals: the driver's directories go with their records
 }
 
-std::set<ChainId> drop_incomplete(const Driver& source, const MigrationTarget& target,
+std::set<ChainId> drop_incomplete(const SourceTrees& source, const MigrationTarget& target,
                                   const std::vector<LayerPlace>& places, LayerStore& layers) {
   std::map<ChainId, LayerRecord> there;
   for (auto& record : target.metadata.layers().list()) there.emplace(record.chain, std::move(record));
@@ -66,7 +66,7 @@ std::set<ChainId> drop_incomplete(const Driver& source, const MigrationTarget& t
   return gone;
 }
 
-bool has_container(const Driver& source, const std::filesystem::path& source_root, const MigrationTarget& target,
+bool has_container(const SourceTrees& source, const std::filesystem::path& source_root, const MigrationTarget& target,
                    const MountRecord& wanted) {
   return whole_if([&] {
     const auto mount = target.metadata.layers().find_mount(wanted.name);

@@ -13,12 +13,12 @@
 namespace cairn {
 
 // Of `places` (parents first) those that the target has no longer: they lacked something, or lay on one that did.
-std::set<ChainId> drop_incomplete(const Driver& source, const MigrationTarget& target,
+std::set<ChainId> drop_incomplete(const SourceTrees& source, const MigrationTarget& target,
                                   const std::vector<LayerPlace>& places, LayerStore& layers);
 
 // Whether the target has all of a container: its record, its layers as the source's of the same names show them, its
 // files.
-bool has_container(const Driver& source, const std::filesystem::path& source_root, const MigrationTarget& target,
+bool has_container(const SourceTrees& source, const std::filesystem::path& source_root, const MigrationTarget& target,
                    const MountRecord& wanted);
 
 // Makes way for the record of a container that is made again.

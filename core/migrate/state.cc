@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/json/closed_prefix.h"
 #include "core/util/error.h"
 #include "core/util/ids.h"
 #include "core/util/replace_file.h"
@@ -118,11 +119,17 @@ void MigrationState::save(const std::string& id, const HashedLayer& layer) {
 
 void MigrationState::remove() { remove_tree_at(root_.get(), kDir); }
 
-std::map<std::string, ImageId> read_mapping(int root_fd) {
+std::map<std::string, ImageId> read_mapping(int root_fd, std::vector<Damage>* damage) {
   std::map<std::string, ImageId> out;
   const auto text = try_read_file_at(root_fd, kMapping, 256u << 20);
-  if (!text || text->empty()) return out;
-  const Json mapping = parse(*text, kMapping);
+  if (!text) return out;
+  Json mapping = Json::parse(*text, nullptr, false);
+  if (!mapping.is_object()) {  // what is whole of it; what is not is found again
+    if (damage)
+      damage->push_back({"mapping-invalid", kMapping, "it is cut off or overwritten", "made anew; nothing is lost"});
+    mapping = Json::parse(go_json::closed_prefix(*text).value_or("{}"), nullptr, false);
+    if (!mapping.is_object()) return out;
+  }
   for (const auto& [id, value] : mapping.items()) {
     const auto image = value.is_string() ? ImageId::parse(value.get<std::string>()) : std::nullopt;
     if (image && is_hex64(id)) out.emplace(id, *image);

@@ -51,8 +51,8 @@ class MigrationState {
 };
 
 // Mapping of v1 ids to image IDs, in the file and form of Docker's own migration (ROOT/.migration-v1-images.json).
-// Errc::corrupt if the file is there and unreadable as such.
-std::map<std::string, ImageId> read_mapping(int root_fd);
+// Of a damaged file what is whole before the damage, which is noted.
+std::map<std::string, ImageId> read_mapping(int root_fd, std::vector<Damage>* damage = nullptr);
 void write_mapping(int root_fd, const std::map<std::string, ImageId>& mapping);
 
 }  // namespace cairn

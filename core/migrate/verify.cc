@@ -25,7 +25,7 @@ class NullSink : public ByteSink {
 };
 }  // namespace
 
-static std::string wrong_with(const Driver& source, const MigrationTarget& target, const LayerPlace& place,
+static std::string wrong_with(const SourceTrees& source, const MigrationTarget& target, const LayerPlace& place,
                               LayerStore& layers, Progress& progress) {
   NullSink nowhere(progress);
   if (place.tar_split) layers.write_tar(place.record.chain, nowhere);
@@ -36,7 +36,7 @@ static std::string wrong_with(const Driver& source, const MigrationTarget& targe
   return "'" + printable(changes[0].path) + "' differs from the source (" + std::to_string(changes.size()) + " in all)";
 }
 
-void verify_migration(const Driver& source, const MigrationTarget& target, const std::vector<LayerPlace>& places,
+void verify_migration(const SourceTrees& source, const MigrationTarget& target, const std::vector<LayerPlace>& places,
                       LayerStore& layers, const MigrateOptions& options, MigrationReport& report, Progress& progress) {
   std::mutex mutex;
   run_parallel(options.jobs, places.size(), [&](size_t i) {

@@ -9,7 +9,7 @@
 namespace cairn {
 
 // Appends what is wrong to report.damage ("verify-failed").
-void verify_migration(const Driver& source, const MigrationTarget& target, const std::vector<LayerPlace>& places,
+void verify_migration(const SourceTrees& source, const MigrationTarget& target, const std::vector<LayerPlace>& places,
                       LayerStore& layers, const MigrateOptions& options, MigrationReport& report, Progress& progress);
 
 // rootfs.diff_ids of an image configuration.

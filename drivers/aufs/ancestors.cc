@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "core/layer/parents.h"
 #include "core/util/error.h"
 #include "core/util/fd.h"
 
@@ -97,6 +98,30 @@ std::vector<LayerId> ancestors_of(int home, const LayerId& id) {
   else
     check_parent(home, id, ancestors);
   return ancestors;
+}
+
+// What stands in for `wanted` in a list.
+static bool stands_for(int home, const LayerId& named, const LayerId& wanted, const LayerParents& parents) {
+  return named == wanted || (!parents.contains(named) && exists_at(home, "diff/" + named.str()));
+}
+
+std::optional<Damage> examine_ancestors(int home, const LayerId& id, const LayerParents& parents) {
+  const auto wanted = ancestors_in(parents, id);
+  const auto damaged = [&](const std::string& what, const std::string& why) {
+    return Damage{"aufs-layers-" + what, id.str(), "its list 'layers/" + id.str() + "' " + why};
+  };
+  try {
+    const auto text = try_read_list(home, id);
+    if (!text) return damaged("missing", "is not there");
+    if (text->empty() && !wanted.empty()) return damaged("empty", "is empty, as after a power cut");
+    const auto named = parse_ancestors(id, *text);
+    const bool same = std::equal(named.begin(), named.end(), wanted.begin(), wanted.end(),
+                                 [&](const LayerId& a, const LayerId& b) { return stands_for(home, a, b, parents); });
+    return same ? std::nullopt : std::optional(damaged("mismatch", "names other layers than those it lies on"));
+  } catch (const Error& e) {
+    if (e.code() != Errc::corrupt) throw;
+    return Damage{"aufs-layers-invalid", id.str(), e.what()};
+  }
 }
 
 }  // namespace cairn::aufs

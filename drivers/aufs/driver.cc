@@ -130,11 +130,22 @@ std::vector<std::shared_ptr<const Fd>> Aufs::open_branches(const LayerId& id,
   return out;
 }
 
-Tree Aufs::tree(const LayerId& id) const {
+Tree Aufs::tree(const LayerId& id) const { return tree_over(id, ancestors_of(home_.fd(), id)); }
+
+Tree Aufs::tree_over(const LayerId& id, const std::vector<LayerId>& ancestors) const {
   std::vector<Branch> branches;
-  for (auto& dir : open_branches(id, ancestors_of(home_.fd(), id)))
-    branches.push_back({std::move(dir), WhiteoutStyle::aufs});
+  for (auto& dir : open_branches(id, ancestors)) branches.push_back({std::move(dir), WhiteoutStyle::aufs});
   return Tree(std::move(branches));
+}
+
+std::vector<Damage> Aufs::examine(const LayerParents& parents) const {
+  std::vector<Damage> out;
+  const auto home = home_.try_fd();
+  if (!home) return out;
+  for (const auto& [id, parent] : parents)
+    if (exists_at(*home, "diff/" + id.str()))
+      if (auto damage = examine_ancestors(*home, id, parents)) out.push_back(std::move(*damage));
+  return out;
 }
 
 int64_t Aufs::layer_size(const LayerId& id, int64_t) const {

@@ -132,7 +132,8 @@ Pool::Prepared Pool::prepare(For use) const {
     return device.empty() ? std::optional(loop_file(home_, file, wanted, new_size)) : std::nullopt;
   };
   auto data = loop_of(kPoolData, options_.data_device, options_.loop_data_bytes, Options::kLoopData);
-  auto metadata = loop_of(kPoolMetadata, options_.metadata_device, options_.loop_metadata_bytes, Options::kLoopMetadata);
+  auto metadata =
+      loop_of(kPoolMetadata, options_.metadata_device, options_.loop_metadata_bytes, Options::kLoopMetadata);
   const std::string data_node = data ? data->node() : options_.data_device;
   const std::string metadata_node = metadata ? metadata->node() : options_.metadata_device;
   const DmTarget table =

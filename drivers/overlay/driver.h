@@ -27,6 +27,8 @@ class Overlay : public Driver {
   std::unique_ptr<DiffTarget> begin(const LayerId& id) override;
   void remove(const LayerId& id) override;
   Tree tree(const LayerId& id) const override;
+  Tree tree_over(const LayerId& id, const std::vector<LayerId>& ancestors) const override;
+  std::vector<Damage> examine(const LayerParents& parents) const override;
   int64_t layer_size(const LayerId& id, int64_t content_bytes) const override;
   uint64_t disk_usage(const LayerId& id) const override;
   void mount(const LayerId& id, Access access, const std::filesystem::path& target) override;
@@ -38,6 +40,7 @@ class Overlay : public Driver {
  private:
   Fd open_part(const LayerId& id, const std::string& part) const;  // corrupt when missing
   LayerId lower_of(const LayerId& id) const;
+  std::optional<LayerId> image_layer_in(const std::vector<LayerId>& ancestors) const;
   Tree tree_of_root(const LayerId& id) const;
   void bind_root(const LayerId& id, int root, Access access, const std::filesystem::path& target) const;
 

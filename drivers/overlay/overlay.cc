@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "core/layer/parents.h"
 #include "core/util/error.h"
 #include "core/util/usage.h"
 #include "drivers/overlay/driver.h"
@@ -52,6 +53,40 @@ Tree Overlay::tree(const LayerId& id) const {
   // Both in overlay's style: the kernel would take a device 0/0 in the lower one for a whiteout, too.
   return Tree({Branch{std::make_shared<Fd>(open_part(id, "upper")), WhiteoutStyle::overlay},
                Branch{std::make_shared<Fd>(open_part(lower_of(id), "root")), WhiteoutStyle::overlay}});
+}
+
+// What a container lies on: the init layer between is copied into it.
+std::optional<LayerId> Overlay::image_layer_in(const std::vector<LayerId>& ancestors) const {
+  for (const auto& id : ancestors)
+    if (home_.exists(id) && stat_at(home_.fd(), id.str() + "/root")) return id;
+  return std::nullopt;
+}
+
+Tree Overlay::tree_over(const LayerId& id, const std::vector<LayerId>& ancestors) const {
+  if (stat_at(home_.open(id).get(), "root") || !stat_at(home_.open(id).get(), "upper")) return tree_of_root(id);
+  std::vector<Branch> branches{{std::make_shared<Fd>(open_part(id, "upper")), WhiteoutStyle::overlay}};
+  if (const auto lower = image_layer_in(ancestors))
+    branches.push_back({std::make_shared<Fd>(open_part(*lower, "root")), WhiteoutStyle::overlay});
+  return Tree(std::move(branches));
+}
+
+std::vector<Damage> Overlay::examine(const LayerParents& parents) const {
+  std::vector<Damage> out;
+  for (const auto& [id, parent] : parents) {
+    if (!home_.try_fd() || !home_.exists(id) || !stat_at(home_.fd(), id.str() + "/upper")) continue;
+    try {
+      const LayerId lower = lower_of(id);
+      const auto wanted = image_layer_in(ancestors_in(parents, id));
+      // A layer that metadata does not know may stand in another's place: of two with equal content Docker 1.10's own
+      // migration named one.
+      if (wanted && lower != *wanted && parents.contains(lower))
+        out.push_back({"overlay-lower-id-mismatch", id.str(), "its 'lower-id' names another layer than its image's"});
+    } catch (const Error& e) {
+      if (e.code() != Errc::corrupt) throw;
+      out.push_back({"overlay-lower-id-invalid", id.str(), e.what()});
+    }
+  }
+  return out;
 }
 
 int64_t Overlay::layer_size(const LayerId& id, int64_t content_bytes) const {

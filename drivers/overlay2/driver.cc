@@ -7,6 +7,7 @@
 #include "core/util/error.h"
 #include "core/util/usage.h"
 #include "drivers/overlay2/diff_target.h"
+#include "drivers/overlay2/examine.h"
 #include "drivers/overlay2/overlay2.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/overlay.h"
@@ -69,11 +70,24 @@ Fd Overlay2::open_diff(const LayerId& id) const {
 }
 
 Tree Overlay2::tree(const LayerId& id) const {
-  std::vector<Branch> branches;
-  branches.push_back({std::make_shared<Fd>(open_diff(id)), WhiteoutStyle::overlay});
-  for (const auto& lower : links_.lowers_of(id))
-    branches.push_back({std::make_shared<Fd>(open_diff(lower.id)), WhiteoutStyle::overlay});
+  std::vector<LayerId> ancestors;
+  for (auto& lower : links_.lowers_of(id)) ancestors.push_back(std::move(lower.id));
+  return tree_over(id, ancestors);
+}
+
+Tree Overlay2::tree_over(const LayerId& id, const std::vector<LayerId>& ancestors) const {
+  std::vector<Branch> branches{{std::make_shared<Fd>(open_diff(id)), WhiteoutStyle::overlay}};
+  for (const auto& ancestor : ancestors)
+    branches.push_back({std::make_shared<Fd>(open_diff(ancestor)), WhiteoutStyle::overlay});
   return Tree(std::move(branches));
+}
+
+std::optional<Tree> Overlay2::own_files(const LayerId& id) const {
+  return Tree({Branch{std::make_shared<Fd>(open_diff(id)), WhiteoutStyle::none}});
+}
+
+std::vector<Damage> Overlay2::examine(const LayerParents& parents) const {
+  return examine_records(home_, links_, parents);
 }
 
 int64_t Overlay2::layer_size(const LayerId& id, int64_t) const { return usage_of(open_diff(id).get()).content; }

@@ -23,6 +23,9 @@ class Overlay2 : public Driver {
   std::unique_ptr<DiffTarget> begin(const LayerId& id) override;
   void remove(const LayerId& id) override;
   Tree tree(const LayerId& id) const override;
+  Tree tree_over(const LayerId& id, const std::vector<LayerId>& ancestors) const override;
+  std::optional<Tree> own_files(const LayerId& id) const override;
+  std::vector<Damage> examine(const LayerParents& parents) const override;
   int64_t layer_size(const LayerId& id, int64_t content_bytes) const override;
   uint64_t disk_usage(const LayerId& id) const override;
   void mount(const LayerId& id, Access access, const std::filesystem::path& target) override;

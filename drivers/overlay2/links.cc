@@ -137,6 +137,8 @@ static std::vector<std::string> split(const std::string& text) {
   return out;
 }
 
+std::optional<std::string> Links::lower_of(const LayerId& id) const { return lower_file(id, home_.open(id)); }
+
 std::vector<Lower> Links::lowers_of(const LayerId& id) const {
   std::vector<Lower> out;
   const Fd layer = home_.open(id);

@@ -32,11 +32,12 @@ class Links {
   // Uppermost first; empty for a base layer. Entries are "l/LINK", or "ID/diff" as some tools write them; those whose
   // l/LINK is gone are found by the layers' own `link` files.
   std::vector<Lower> lowers_of(const LayerId& id) const;
-  std::string lower_text(const LayerId& parent) const;  // `lower` of a child of `parent`
+  std::optional<std::string> lower_of(const LayerId& id) const;     // the file `lower`; corrupt when damaged
+  std::optional<LayerId> target_of(const std::string& link) const;  // the layer that l/LINK leads to
+  std::string lower_text(const LayerId& parent) const;              // `lower` of a child of `parent`
 
  private:
   std::optional<std::string> lower_file(const LayerId& id, const Fd& layer) const;
-  std::optional<LayerId> target_of(const std::string& link) const;
   Lower resolve(const std::string& link, const LayerId& user, std::map<std::string, LayerId>& rebuilt) const;
   std::map<std::string, LayerId> read_all_links() const;
 

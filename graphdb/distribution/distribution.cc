@@ -86,7 +86,9 @@ std::vector<Digest> DistributionCache::blobs_of(const DiffId& diff) const {
 
 std::optional<std::string> DistributionCache::record(const DiffId& diff) const {
   const auto root = place_.try_root_fd();
-  return root ? try_read_regular_at(*root, diff_file(diff)) : std::nullopt;
+  auto text = root ? try_read_regular_at(*root, diff_file(diff)) : std::nullopt;
+  if (text) parse_entries(*text, diff_file(diff));
+  return text;
 }
 
 void DistributionCache::put_record(const DiffId& diff, const std::string& record) {

@@ -102,6 +102,11 @@ std::optional<LayerRecord> LayerDb::find(const ChainId& chain) const {
   return sha256 ? read_layer(sha256->get(), chain) : std::nullopt;
 }
 
+LayerRemains LayerDb::remains(const ChainId& chain) const {
+  const auto sha256 = place_.try_dir(place_.image("layerdb/sha256"));
+  return sha256 ? read_remains(sha256->get(), chain) : LayerRemains();
+}
+
 std::unique_ptr<ByteSource> LayerDb::open_raw_tar_split(const ChainId& chain) const {
   return while_doing([&] { return "opening the tar-split record of layer '" + chain.str() + "'"; },
                      [&] {
@@ -149,6 +154,11 @@ std::vector<MountRecord> LayerDb::mounts(std::vector<Damage>* damage) const {
 std::optional<MountRecord> LayerDb::find_mount(const std::string& name) const {
   const auto dir = place_.try_dir(place_.image("layerdb/mounts"));
   return dir ? read_mount(dir->get(), name) : std::nullopt;
+}
+
+MountRemains LayerDb::mount_remains(const std::string& name) const {
+  const auto dir = place_.try_dir(place_.image("layerdb/mounts"));
+  return dir ? read_mount_remains(dir->get(), name) : MountRemains();
 }
 
 void LayerDb::add_mount(const MountRecord& record) {

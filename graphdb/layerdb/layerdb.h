@@ -12,6 +12,7 @@ class LayerDb : public LayerMetadata {
 
   std::vector<LayerRecord> list(std::vector<Damage>* damage) const override;
   std::optional<LayerRecord> find(const ChainId& chain) const override;
+  LayerRemains remains(const ChainId& chain) const override;
   std::unique_ptr<ByteSource> open_tar_split(const ChainId& chain) const override;
   std::unique_ptr<ByteSource> open_raw_tar_split(const ChainId& chain) const override;
   std::unique_ptr<LayerTransaction> begin(const std::vector<LayerId>& driver_ids) override;
@@ -19,6 +20,7 @@ class LayerDb : public LayerMetadata {
 
   std::vector<MountRecord> mounts(std::vector<Damage>* damage) const override;
   std::optional<MountRecord> find_mount(const std::string& name) const override;
+  MountRemains mount_remains(const std::string& name) const override;
   void add_mount(const MountRecord& record) override;
   void remove_mount(const std::string& name) override;
 

@@ -76,13 +76,32 @@ std::optional<MountRecord> read_mount(int dir_fd, const std::string& name) {
   return record;
 }
 
-std::optional<LayerId> read_cache_id(int dir_fd, const std::string& name) {
+// The trimmed text of NAME/file; "" where it is absent or damaged.
+static std::string text_left(int dir_fd, const std::string& name, const std::string& file) {
   try {
-    const auto text = read_text(dir_fd, name, "cache-id");
-    return text ? std::optional(id_in(name, "cache-id", *text)) : std::nullopt;
+    return trimmed(read_text(dir_fd, name, file).value_or(""));
   } catch (const BadRecord&) {
-    return std::nullopt;
+    return "";
   }
+}
+
+static std::optional<LayerId> id_left(int dir_fd, const std::string& name, const std::string& file) {
+  const std::string text = text_left(dir_fd, name, file);
+  return LayerId::valid(text) ? std::optional(LayerId(text)) : std::nullopt;
+}
+
+std::optional<LayerId> read_cache_id(int dir_fd, const std::string& name) { return id_left(dir_fd, name, "cache-id"); }
+
+LayerRemains read_remains(int dir_fd, const ChainId& chain) {
+  const std::string name = chain.hex();
+  return {DiffId::parse(text_left(dir_fd, name, "diff")), ChainId::parse(text_left(dir_fd, name, "parent")),
+          read_cache_id(dir_fd, name), parse_int64(text_left(dir_fd, name, "size"))};
+}
+
+MountRemains read_mount_remains(int dir_fd, const std::string& name) {
+  if (!valid_name(name)) return {};
+  return {id_left(dir_fd, name, "mount-id"), id_left(dir_fd, name, "init-id"),
+          ChainId::parse(text_left(dir_fd, name, "parent"))};
 }
 
 void write_layer(int dir_fd, const LayerRecord& record) {

@@ -23,6 +23,9 @@ class BadRecord : public Error {
 // incomplete.
 std::optional<LayerRecord> read_layer(int dir_fd, const ChainId& chain);
 std::optional<MountRecord> read_mount(int dir_fd, const std::string& name);
+// What is whole of one that may be damaged in any way.
+LayerRemains read_remains(int dir_fd, const ChainId& chain);
+MountRemains read_mount_remains(int dir_fd, const std::string& name);
 // The cache-id alone, of a directory that may lack everything else.
 std::optional<LayerId> read_cache_id(int dir_fd, const std::string& name);
 

@@ -5,6 +5,7 @@
 
 #include "core/image/v1_config.h"
 #include "core/util/error.h"
+#include "graphdb/legacy/restored_json.h"
 #include "graphdb/util/files.h"
 #include "graphdb/util/json.h"
 
@@ -17,13 +18,13 @@ namespace {
 // Reads one graph/<id>; collects what is wrong with it.
 class ImageReader {
  public:
-  ImageReader(int graph_fd, LegacyImage& image, std::vector<Damage>& damage)
-      : graph_(graph_fd), image_(image), damage_(damage) {}
+  ImageReader(int graph_fd, const std::vector<std::string>& names, LegacyImage& image, std::vector<Damage>& damage)
+      : graph_(graph_fd), names_(names), image_(image), damage_(damage) {}
 
   void read() {
+    read_checksum();
     if (!read_json()) return;
     read_parent();
-    read_checksum();
     read_layer_size();
     read_tar_split();
   }
@@ -53,35 +54,57 @@ class ImageReader {
   bool read_json() {
     try {
       const auto text = try_read_regular_at(graph_, image_.id + "/json", kMaxJson);
-      if (!text) return refuse("json-missing", "its file 'json' is not there"), false;
-      image_.json = *text;
-      if (trimmed(*text).empty()) return refuse("json-empty", "its file 'json' is empty"), false;
-      const std::string id = JsonObject(image_.json, "graph/" + image_.id + "/json").string("id");
+      if (!text) return restore("json-missing", "its file 'json' is not there");
+      if (trimmed(*text).empty()) return restore("json-empty", "its file 'json' is empty");
+      const std::string id = JsonObject(*text, "graph/" + image_.id + "/json").string("id");
+      json_parent_ = parent_from_v1(*text);
       if (!id.empty() && id != image_.id) note("id-mismatch", "its file 'json' says id '" + printable(id, 80) + "'");
+      image_.json = *text;
     } catch (const Error& e) {
-      if (!refuse_unreadable(e)) refuse("json-invalid", e.what());
-      return false;
+      if (refuse_unreadable(e)) return false;
+      return restore("json-invalid", e.what());
     }
     return true;
   }
 
+  // From the copy that Docker 1.8.3 and 1.9 keep for registries.
+  bool restore(const std::string& kind, const std::string& why) {
+    const auto copy = text_of("v1Compatibility", "v1-compatibility-invalid", kMaxJson);
+    const auto restored = copy ? restore_json(image_.id, *copy, image_.checksum, names_) : std::nullopt;
+    if (!restored) return refuse(kind, why), false;
+    image_.json = restored->json;
+    json_parent_ = restored->parent.value_or("");
+    damage_.push_back({kind, image_.id, why, "rebuilt from its file 'v1Compatibility'; nothing is lost"});
+    return true;
+  }
+
   void read_parent() {
-    std::string parent;
-    try {
-      parent = parent_from_v1(image_.json);
-    } catch (const Error& e) {
-      return refuse("json-invalid", e.what());
-    }
+    std::string parent = json_parent_;
     // Written by 1.9 where the directory's name and the parent_id differ; it wins, as in Docker's own migration.
     if (const auto text = text_of("parent", "parent-invalid")) {
-      if (trimmed(*text).empty())
+      const std::string named = trimmed(*text);
+      if (named.empty())
         note("parent-empty", "its file 'parent' is empty; what its json names is taken for its parent");
+      else if (const auto whole = completed(named))
+        parent = *whole;
       else
-        parent = trimmed(*text);
+        parent = named;
     }
     if (parent.empty()) return;
     if (!is_hex64(parent)) return refuse("parent-invalid", "its parent '" + printable(parent, 80) + "' is no image id");
     image_.parent = parent;
+  }
+
+  // The one id of the graph that begins so: of a file that was cut off.
+  std::optional<std::string> completed(const std::string& beginning) {
+    constexpr size_t kEnough = 16;
+    if (beginning.size() < kEnough || beginning.size() >= 64) return std::nullopt;
+    const auto begins = [&](auto at) { return at != names_.end() && at->starts_with(beginning); };
+    const auto found = std::lower_bound(names_.begin(), names_.end(), beginning);
+    if (!begins(found) || begins(std::next(found)) || !is_hex64(*found)) return std::nullopt;
+    damage_.push_back({"parent-cut", image_.id, "its file 'parent' holds only '" + beginning + "'",
+                       "the one image id that begins so; nothing is lost"});
+    return *found;
   }
 
   void read_checksum() {
@@ -115,7 +138,9 @@ class ImageReader {
   }
 
   int graph_;
+  const std::vector<std::string>& names_;  // all of graph/, sorted
   LegacyImage& image_;
+  std::string json_parent_;
   std::vector<Damage>& damage_;
 };
 
@@ -189,7 +214,8 @@ std::vector<LegacyImage> read_legacy_images(int root_fd, const DriverLayers& lay
   std::vector<LegacyImage> images;
   const auto graph = try_open_dir(root_fd, "graph");
   if (!graph) return images;
-  for (const auto& name : list_dir(graph->get())) {
+  const auto names = list_dir(graph->get());
+  for (const auto& name : names) {
     if (name.size() == 16 && name.find_first_not_of("0123456789abcdef") == std::string::npos &&
         exists_at(graph->get(), name + "/json"))
       damage.push_back(
@@ -200,7 +226,7 @@ std::vector<LegacyImage> read_legacy_images(int root_fd, const DriverLayers& lay
     const bool here = layers.has(name);
     if (!here && std::any_of(others.begin(), others.end(), [&](const auto& other) { return other.has(name); }))
       continue;
-    ImageReader(graph->get(), image, damage).read();
+    ImageReader(graph->get(), names, image, damage).read();
     if (!here) {
       const std::string why = "the driver has no layer of that name";
       damage.push_back({"layer-missing", name, why});

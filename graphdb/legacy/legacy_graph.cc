@@ -63,8 +63,7 @@ class DiskLegacyGraph : public LegacyGraph {
     try {
       const auto text = try_read_regular_at(root_.get(), file, 64u << 20);
       if (!text) return;
-      if (trimmed(*text).empty()) return note("repositories-empty", file, "the file is empty");
-      repositories_ = parse_repositories(*text, file);
+      repositories_ = whole_repositories(*text, file, damage_);
     } catch (const Error& e) {
       if (e.code() == Errc::io) throw;
       note("repositories-invalid", file, e.what());

@@ -1,5 +1,6 @@
 #include "graphdb/references/references.h"
 
+#include "core/json/closed_prefix.h"
 #include "core/util/error.h"
 #include "core/util/replace_file.h"
 #include "graphdb/util/files.h"
@@ -41,6 +42,28 @@ std::map<std::string, std::map<std::string, std::string>> parse_repositories(con
   return out;
 }
 
+std::map<std::string, std::map<std::string, std::string>> whole_repositories(const std::string& text,
+                                                                             const std::string& file,
+                                                                             std::vector<Damage>& damage) {
+  if (trimmed(text).empty()) {
+    damage.push_back({"repositories-empty", file, "the file is empty", "all names of images are lost"});
+    return {};
+  }
+  try {
+    return parse_repositories(text, file);
+  } catch (const Error& e) {
+    if (e.code() != Errc::corrupt) throw;
+    damage.push_back(
+        {"repositories-invalid", file, e.what(), "the names before the damage are kept, those after it lost"});
+  }
+  try {
+    return parse_repositories(go_json::closed_prefix(text).value_or("{}"), file);
+  } catch (const Error& e) {
+    if (e.code() != Errc::corrupt) throw;
+    return {};
+  }
+}
+
 RepositoriesFile::Raw RepositoriesFile::read() const {
   const std::string file = place_.image("repositories.json");
   const auto root = place_.try_root_fd();
@@ -55,12 +78,27 @@ RepositoriesFile::Raw RepositoriesFile::read() const {
   }
 }
 
-References::Map RepositoriesFile::all() const {
+References::Map RepositoriesFile::images_in(const Raw& repositories) {
   Map out;
-  for (const auto& [repository, references] : read())
+  for (const auto& [repository, references] : repositories)
     for (const auto& [reference, id] : references)
       if (const auto image = ImageId::parse(id)) out[repository].emplace(reference, *image);
   return out;
+}
+
+References::Map RepositoriesFile::all() const { return images_in(read()); }
+
+References::Map RepositoriesFile::whole(std::vector<Damage>& damage) const {
+  const std::string file = place_.image("repositories.json");
+  const auto root = place_.try_root_fd();
+  try {
+    const auto text = root ? try_read_regular_at(*root, file, 64u << 20) : std::nullopt;
+    return text ? images_in(whole_repositories(*text, file, damage)) : Map();
+  } catch (const Error& e) {
+    if (e.code() != Errc::corrupt) throw;
+    damage.push_back({"repositories-invalid", file, e.what(), "all names of images are lost"});
+    return {};
+  }
 }
 
 static std::string encoded(const std::map<std::string, std::map<std::string, std::string>>& repositories) {

@@ -15,6 +15,7 @@ class RepositoriesFile : public References {
 
   // Entries whose value is no sha256 image ID are left out here and kept by update().
   Map all() const override;
+  Map whole(std::vector<Damage>& damage) const override;  // "repositories-empty", "repositories-invalid"
   // already_exists where a digest reference would move; invalid for a reference without tag and digest. The file is
   // written only if that changes it.
   void update(const std::map<std::string, ImageId>& add, const std::vector<std::string>& remove) override;
@@ -22,6 +23,7 @@ class RepositoriesFile : public References {
  private:
   using Raw = std::map<std::string, std::map<std::string, std::string>>;
   Raw read() const;
+  static Map images_in(const Raw& repositories);
   Place& place_;
 };
 
@@ -31,5 +33,9 @@ std::string repository_of(const std::string& reference);
 // {"Repositories":{…}} of engines before and after 1.10. Errc::corrupt for any other shape.
 std::map<std::string, std::map<std::string, std::string>> parse_repositories(const std::string& text,
                                                                              const std::string& file);
+// The same of a damaged file: what is whole before the damage, which is noted. Never throws for it.
+std::map<std::string, std::map<std::string, std::string>> whole_repositories(const std::string& text,
+                                                                             const std::string& file,
+                                                                             std::vector<Damage>& damage);
 
 }  // namespace cairn

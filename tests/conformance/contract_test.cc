@@ -36,6 +36,21 @@ TEST_P(DriverConformance, WhatIsMissingIsSaidToBe) {
   EXPECT_EQ(code_of([&] { driver().layer_size(ghost, 1); }), Errc::not_found);
 }
 
+TEST_P(DriverConformance, ATreeOverItsAncestorsIsItsTreeAndTheRecordsAreInOrder) {
+  const LayerId base = apply(std::nullopt, some_layer());
+  const LayerId mid = apply(base, TarBuilder().file("d/g", "more").file(".wh.l", "").str()), top("top");
+  driver().create(top, mid);
+  EXPECT_EQ(listing_of(driver().tree_over(top, {mid, base})), listing(top));
+  for (const auto& damage : driver().examine({{base, std::nullopt}, {mid, base}, {top, mid}}))
+    ADD_FAILURE() << damage.kind << " " << damage.detail;
+}
+
+TEST_P(DriverConformance, ALayerThatIsNotThereHasNoTreeOverOthers) {
+  const LayerId base = apply(std::nullopt, some_layer()), ghost("ghost");
+  const Errc code = code_of([&] { driver().tree_over(ghost, {base}); });
+  EXPECT_TRUE(code == Errc::not_found || code == Errc::corrupt);
+}
+
 TEST_P(DriverConformance, ANameIsGivenOnce) {
   driver().create(LayerId("a"), std::nullopt);
   EXPECT_EQ(code_of([&] { driver().create(LayerId("a"), std::nullopt); }), Errc::already_exists);

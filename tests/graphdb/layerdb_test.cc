@@ -340,5 +340,26 @@ TEST_F(LayerDbTest, DamagedMountIsNamedAndTheOthersStay) {
   EXPECT_EQ(damage[0].object, "bad");
 }
 
+TEST_F(LayerDbTest, WhatIsLeftOfADamagedEntryIsGivenByItself) {
+  const auto base = add(DiffId(Digest::of("1")), std::nullopt, "one");
+  const auto child = add(DiffId(Digest::of("2")), base.chain, "two");
+  test::write_file(layer_dir(child.chain) / "diff", "");
+  test::write_file(layer_dir(child.chain) / "size", "many");
+  const LayerRemains left = layers().remains(child.chain);
+  EXPECT_EQ(left.diff, std::nullopt);
+  EXPECT_EQ(left.size, std::nullopt);
+  EXPECT_EQ(left.parent, base.chain);
+  EXPECT_EQ(left.cache_id, LayerId("two"));
+  EXPECT_EQ(layers().remains(ChainId(Digest::of("nowhere"))).cache_id, std::nullopt);
+
+  layers().add_mount({"c", LayerId("rw"), LayerId("rw-init"), base.chain});
+  test::write_file(layerdb("mounts/c/mount-id"), "../up");
+  const MountRemains mount = layers().mount_remains("c");
+  EXPECT_EQ(mount.mount_id, std::nullopt);
+  EXPECT_EQ(mount.init_id, LayerId("rw-init"));
+  EXPECT_EQ(mount.parent, base.chain);
+  EXPECT_EQ(layers().mount_remains("../c").init_id, std::nullopt);
+}
+
 }  // namespace
 }  // namespace cairn

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "core/image/v1_config.h"
 #include "core/util/error.h"
 #include "graphdb/legacy/legacy_graph.h"
 #include "tests/graphdb/legacy_builder.h"
@@ -19,6 +20,7 @@ using test::write_file;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Pair;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
 namespace fs = std::filesystem;
@@ -88,6 +90,78 @@ TEST(LegacyGraph, StrongIdsTakeTheirParentFromTheParentFile) {
   EXPECT_THAT(graph->damage(), IsEmpty());
   EXPECT_EQ(graph->image(kB)->parent, kA);
   EXPECT_EQ(graph->image(kC)->parent, kB);
+}
+
+// An image that a registry shipped, as 1.8.3 and 1.9 keep it on kB, under its strong id.
+struct StrongImage {
+  std::string id, json, parent = kB;
+  std::string v1 = R"({"created":"2015-11-02T00:00:00Z","docker_version":"1.9.1","id":")" + hex_id('8') +
+                   R"(","parent":")" + hex_id('9') + R"(","container_config":{"Cmd":["true"]}})";
+  StrongImage() {
+    json = strong_config_from_v1(v1, "sha256:" + hex_id('5'), "sha256:" + kB);
+    id = Digest::of(json).hex();
+  }
+  void write(LegacyRoot& root) const {
+    root.image(kA);
+    root.image(kB);
+    root.image(id);
+    root.put("graph/" + id + "/json", "");
+    root.put("graph/" + id + "/v1Compatibility", v1);
+    root.put("graph/" + id + "/checksum", "sha256:" + hex_id('5'));
+  }
+};
+
+TEST(LegacyGraph, AStrongImagesLostJsonAndItsParentAreFoundByTheHashThatIsItsId) {
+  LegacyRoot root("overlay");
+  const StrongImage image;
+  image.write(root);
+  const auto graph = open_legacy(root.path(), "overlay");
+  EXPECT_THAT(kinds(*graph), ElementsAre("json-empty"));
+  EXPECT_THAT(graph->damage()[0].repair, testing::HasSubstr("v1Compatibility"));
+  EXPECT_EQ(graph->image(image.id)->json, image.json);
+  EXPECT_EQ(graph->image(image.id)->parent, kB);
+  EXPECT_EQ(graph->image(image.id)->error, "");
+}
+
+TEST(LegacyGraph, AV1CompatibilityThatNothingProvesRestoresNoJson) {
+  const StrongImage image;
+  for (const std::string& text : {std::string(), image.v1.substr(0, 90), std::string("[]"),
+                                  "{\"id\":\"" + kA + "\",\"created\":\"2015-11-02T00:00:00Z\"}"}) {
+    LegacyRoot root("overlay");
+    image.write(root);
+    root.put("graph/" + image.id + "/v1Compatibility", text);
+    EXPECT_NE(open_legacy(root.path(), "overlay")->image(image.id)->error, "") << text;
+  }
+  LegacyRoot root("overlay");
+  image.write(root);
+  fs::remove_all(root.image_dir(kB));  // its parent: no hash fits
+  EXPECT_NE(open_legacy(root.path(), "overlay")->image(image.id)->error, "");
+}
+
+TEST(LegacyGraph, AnImageBuiltHereIsRestoredByTheIdInItsV1Compatibility) {
+  LegacyRoot root;
+  root.image(kA);
+  root.image(kB, kA);
+  fs::rename(root.image_dir(kB) / "json", root.image_dir(kB) / "v1Compatibility");
+  const auto graph = open_legacy(root.path(), "vfs");
+  EXPECT_THAT(kinds(*graph), ElementsAre("json-missing"));
+  EXPECT_THAT(usable(*graph), ElementsAre(kA, kB));
+  EXPECT_EQ(graph->image(kB)->parent, kA);
+}
+
+TEST(LegacyGraph, AParentFileCutOffIsCompletedWhereOneIdBeginsSo) {
+  LegacyRoot root;
+  const std::string near = kA.substr(0, 40) + std::string(24, '0');
+  root.image(kA);
+  root.image(kB);
+  root.put("graph/" + kB + "/parent", kA.substr(0, 50));
+  EXPECT_THAT(kinds(*open_legacy(root.path(), "vfs")), ElementsAre("parent-cut"));
+  EXPECT_EQ(open_legacy(root.path(), "vfs")->image(kB)->parent, kA);
+  root.put("graph/" + kB + "/parent", kA.substr(0, 15));
+  EXPECT_NE(open_legacy(root.path(), "vfs")->image(kB)->error, "");
+  root.image(near);
+  root.put("graph/" + kB + "/parent", kA.substr(0, 30));
+  EXPECT_NE(open_legacy(root.path(), "vfs")->image(kB)->error, "");
 }
 
 struct ImageDamage {
@@ -315,8 +389,9 @@ TEST(LegacyRepositories, DamageIsNamedAndTheRestKept) {
   EXPECT_THAT(graph->repositories().at("a"), SizeIs(2));
   root.put("repositories-vfs", "");
   EXPECT_THAT(kinds(*open_legacy(root.path(), "vfs")), ElementsAre("repositories-empty"));
-  root.put("repositories-vfs", R"({"Repositories":{"a":{"1":")" + kA);
+  root.put("repositories-vfs", R"({"Repositories":{"a":{"0":")" + kA + R"(","1":")" + kA);
   EXPECT_THAT(kinds(*open_legacy(root.path(), "vfs")), ElementsAre("repositories-invalid"));
+  EXPECT_THAT(open_legacy(root.path(), "vfs")->repositories().at("a"), ElementsAre(Pair("0", kA)));
   EXPECT_THAT(usable(*open_legacy(root.path(), "vfs")), ElementsAre(kA));
 }
 

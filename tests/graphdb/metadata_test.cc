@@ -192,6 +192,27 @@ TEST_F(ReferencesTest, OtherShapesAreCorruptAndNameFileAndRemedy) {
   }
 }
 
+TEST_F(ReferencesTest, WhatIsWholeBeforeTheDamageIsGiven) {
+  store_->references().update({{"a:1", kOne}, {"a:2", kTwo}, {"b:1", kOne}}, {});
+  const std::string whole = repositories();
+  const References::Map one{{"a", {{"a:1", kOne}}}};
+  std::vector<Damage> damage;
+  EXPECT_EQ(store_->references().whole(damage), store_->references().all());
+  EXPECT_TRUE(damage.empty());
+  write_file(image("repositories.json"), whole.substr(0, whole.find(kTwo.hex()) + 5) + std::string(9, '\0'));
+  EXPECT_EQ(store_->references().whole(damage), one);
+  write_file(image("repositories.json"), "");
+  EXPECT_EQ(store_->references().whole(damage), References::Map());
+  fs::remove(image("repositories.json"));
+  fs::create_directory(image("repositories.json"));
+  EXPECT_EQ(store_->references().whole(damage), References::Map());
+  ASSERT_EQ(damage.size(), 3u);
+  EXPECT_EQ(damage[0].kind, "repositories-invalid");
+  EXPECT_EQ(damage[1].kind, "repositories-empty");
+  EXPECT_EQ(damage[2].kind, "repositories-invalid");
+  for (const auto& each : damage) EXPECT_EQ(each.object, "image/overlay2/repositories.json");
+}
+
 const DiffId kDiff(Digest::of("diff"));
 
 TEST_F(DistributionTest, WritesBothCachesAsEnginesDo) {

@@ -5,6 +5,7 @@
 #include "core/json/go_json.h"
 #include "core/layer/store_lock.h"
 #include "core/migrate/copy_directory.h"
+#include "core/migrate/host_config.h"
 #include "core/migrate/recheck.h"
 #include "core/util/error.h"
 #include "core/util/replace_file.h"
@@ -24,8 +25,9 @@ std::string with_driver(const std::string& config, const std::string& driver) {
 }
 
 // containers/ID: logs, checkpoints, hosts and the like as they are.
-static uint64_t copy_files(const std::string& id, const ContentSource& source, const MigrationTarget& target,
-                           Progress& progress) {
+static uint64_t copy_files(const ContentContainer& container, const ContentSource& source,
+                           const MigrationTarget& target, Progress& progress) {
+  const std::string& id = container.id;
   const std::string config = with_driver(source.metadata.containers().config(id), std::string(target.driver.name()));
   const Fd from = open_dir_at(open_dir((source.root / "containers").string()).get(), id);
   const Fd target_root = open_dir(target.root.string());
@@ -38,38 +40,36 @@ static uint64_t copy_files(const std::string& id, const ContentSource& source, c
       [&](int dir) {
         const auto st = stat_at(dir, "config.v2.json");
         replace_file_at(dir, "config.v2.json", config, st ? st->st_mode & 07777 : 0600);
+        if (container.host_config_lost)
+          replace_file_at(dir, "hostconfig.json", complete_host_config(std::nullopt, {}), 0600);
       },
       &progress);
 }
 
-bool migrate_container(const ContentContainer& container, const ContentSource& source, const MigrationTarget& target,
-                       LayerPlacer& placer, LayerStore& layers, bool resumed, uint64_t& bytes, Progress& progress) {
+bool migrate_container(const ContentContainer& container, const ContentSource& source, const SourceTrees& trees,
+                       const MigrationTarget& target, LayerPlacer& placer, LayerStore& layers, bool resumed,
+                       uint64_t& bytes, Progress& progress) {
   auto& metadata = target.metadata;
   if (!resumed && metadata.layers().find_mount(container.id)) return false;
   const MountRecord& mount = *container.mount;
-  if (!source.driver.exists(mount.mount_id))
-    throw Error(Errc::corrupt, "its writable layer " + mount.mount_id.str() + " is missing from the " +
-                                   std::string(source.driver.name()) + " directory");
-  const auto id_in = [&](MetadataStore& store) -> std::optional<LayerId> {
-    const auto record = mount.parent ? store.layers().find(*mount.parent) : std::nullopt;
-    if (mount.parent && !record) throw Error(Errc::not_found, "its image's layer could not be migrated");
-    return record ? std::optional(record->cache_id) : std::nullopt;
-  };
-  const auto below_source = id_in(source.metadata), below_target = id_in(metadata);
-  const bool has_init = mount.init_id && source.driver.exists(*mount.init_id);
-  const MountRecord made{container.id, mount.mount_id, has_init ? mount.init_id : std::nullopt, mount.parent};
-  if (resumed && has_container(source.driver, source.root, target, made)) return false;
-  const auto trace =
-      metadata.layers().begin(has_init ? std::vector{*mount.init_id, mount.mount_id} : std::vector{mount.mount_id});
-  if (has_init) placer.copy_writable(*mount.init_id, below_source, below_target);
-  placer.copy_writable(mount.mount_id, has_init ? mount.init_id : below_source,
-                       has_init ? mount.init_id : below_target);
-  bytes += copy_files(container.id, source, target, progress);
+  std::optional<LayerId> below;
+  if (mount.parent) {
+    const auto record = metadata.layers().find(*mount.parent);
+    if (!record) throw Error(Errc::not_found, "its image's layer could not be migrated");
+    below = record->cache_id;
+  }
+  if (resumed && has_container(trees, source.root, target, mount)) return false;
+  const auto trace = metadata.layers().begin(mount.init_id ? std::vector{*mount.init_id, mount.mount_id}
+                                                           : std::vector{mount.mount_id});
+  if (mount.init_id) placer.copy_writable(*mount.init_id, container.image_layer, below);
+  placer.copy_writable(mount.mount_id, mount.init_id ? mount.init_id : container.image_layer,
+                       mount.init_id ? mount.init_id : below);
+  bytes += copy_files(container, source, target, progress);
   layers.sync();
   const FileLock lock = FileLock::wait(metadata.lock_fd(), FileLock::Kind::exclusive);
   if (target.guard) target.guard();
   if (resumed) forget_mount(target, container.id);
-  metadata.layers().add_mount(made);
+  metadata.layers().add_mount(mount);
   sync_file_system(metadata.layers().sync_fd());
   return true;
 }

@@ -2,11 +2,13 @@
 #include <map>
 #include <set>
 
+#include "core/migrate/content/examine_layers.h"
 #include "core/migrate/content/selection.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/plan_target.h"
 #include "core/migrate/root_state.h"
 #include "core/migrate/state.h"
+#include "core/migrate/survey.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -24,11 +26,9 @@ static void check_target(const ContentSource& source, const MigrationTarget& tar
   refuse_target(target.root, source.root);
 }
 
-static void plan_layers(const ContentSelection& selection, const MigrationTarget& target, const MigrateOptions& options,
-                        MigrationPlan& plan) {
-  std::set<ChainId> there;
-  for (const auto& record : target.metadata.layers().list()) there.insert(record.chain);
-  for (const auto& record : selection.layers) {
+static void plan_layers(const ContentSelection& selection, const std::set<ChainId>& there,
+                        const MigrateOptions& options, MigrationPlan& plan) {
+  for (const auto& [record, tar_split, form] : selection.layers) {
     MigratedLayer layer;
     layer.source_id = layer.chain_id = record.chain.str();
     layer.diff_id = record.diff.str();
@@ -57,7 +57,7 @@ static void plan_images(const ContentSelection& selection, const MigrationTarget
 static void plan_containers(const ContentSource& source, const ContentSelection& selection,
                             const MigrationTarget& target, const MigrateOptions& options, MigrationPlan& plan) {
   std::map<std::string, LayerId> directories;
-  for (const auto& record : selection.layers) directories.emplace(record.chain.str(), record.cache_id);
+  for (const auto& layer : selection.layers) directories.emplace(layer.record.chain.str(), layer.record.cache_id);
   std::vector<ContainerParts> parts;
   for (const auto& container : selection.containers) {
     const bool done = target.metadata.layers().find_mount(container.id).has_value();
@@ -79,15 +79,20 @@ static void plan_containers(const ContentSource& source, const ContentSelection&
 MigrationPlan plan_migration(const ContentSource& source, const MigrationTarget& target,
                              const MigrateOptions& options) {
   if (!options.beside && !options.later_part && exists_at(AT_FDCWD, target.root.string())) check_target(source, target);
+  std::set<ChainId> there;
+  for (const auto& record : target.metadata.layers().list()) there.insert(record.chain);
   const auto made = std::make_shared<ContentSelection>(select(source, options));
+  examine_layers(source, there, options, *made);
   const ContentSelection& selection = *made;
   MigrationPlan plan;
   plan.selection = made;
   plan.damage = selection.damage;
-  plan_layers(selection, target, options, plan);
+  describe_repairs(plan.damage);
+  plan_layers(selection, there, options, plan);
   plan_images(selection, target, plan);
   plan_containers(source, selection, target, options, plan);
   plan.state = find_root_state(source.root, target.root, options);
+  plan.state.insert(plan.state.end(), selection.left_over.begin(), selection.left_over.end());
   plan_space(source.driver, target, options, 1, plan);
   return plan;
 }

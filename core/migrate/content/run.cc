@@ -7,6 +7,7 @@
 #include "core/migrate/content/containers.h"
 #include "core/migrate/content/selection.h"
 #include "core/migrate/ends_run.h"
+#include "core/migrate/layer_tar.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/place_layers.h"
 #include "core/migrate/plan_target.h"
@@ -52,14 +53,14 @@ class ContentRun {
     state_.create();
     target_.metadata.prepare();
     layers_.recover();
-    LayerPlacer placer(source_.driver, target_, options_, layers_, progress_);
+    LayerPlacer placer(selection_.trees, target_, options_, layers_, progress_);
     place(placer);
     store_images();
     report_.bytes_copied +=
         carry_root_state(report_.state, source_.root, target_.root, options_, state_.resumed(), progress_);
     store_containers(placer);
     store_references();
-    if (options_.verify) verify_migration(source_.driver, target_, places_, layers_, options_, report_, progress_);
+    if (options_.verify) verify_migration(selection_.trees, target_, places_, layers_, options_, report_, progress_);
     if (!report_.unfinished()) state_.remove();
     report_.bytes_copied += placer.copied().bytes_copied;
     report_.files_linked += placer.copied().files_linked;
@@ -68,20 +69,26 @@ class ContentRun {
   }
 
  private:
-  LayerPlace place_of(const LayerRecord& record, MigratedLayer& item) {
-    LayerPlace place{record, nullptr, false};
-    place.tar_split = [this, chain = record.chain] { return source_.metadata.layers().open_raw_tar_split(chain); };
-    place.names_are_its_own = true;
-    try {
-      static_cast<void>(place.tar_split());
-    } catch (const Error& e) {
-      if (e.code() == Errc::io) return place;  // the layer will fail: it may be all right on another day
-      place.tar_split = nullptr;
-      place.names_are_its_own = false;
-      item.error = std::string("it cannot be pushed or saved: ") + e.what();
-      report_.damage.push_back({"tar-split-missing", record.chain.str(), e.what()});
+  LayerPlace place_of(const ContentLayer& layer, MigratedLayer& item) {
+    const LayerRecord& record = layer.record;
+    switch (layer.tar_split) {
+      case TarSplit::recorded:
+        return {record, [this, chain = record.chain] { return source_.metadata.layers().open_raw_tar_split(chain); },
+                true};
+      case TarSplit::rebuilt:
+        if (item.status != "exists") make_tar_split(layer);
+        return {record, [this, name = record.chain.hex()] { return read_from(state_.open_tar_split(name)); }, true};
+      case TarSplit::none:
+        break;
     }
-    return place;
+    item.error = "it cannot be pushed or saved: its tar-split data is lost";
+    return {record, nullptr, false};
+  }
+
+  void make_tar_split(const ContentLayer& layer) {
+    const Fd file = state_.create_tar_split(layer.record.chain.hex());
+    FdSink out(file.get());
+    fresh_tar(selection_.trees.files(layer.record.cache_id), layer.form, out, until_interrupted());
   }
 
   void place(LayerPlacer& placer) {
@@ -113,9 +120,7 @@ class ContentRun {
         item.status = "failed", item.error = e.what(), item.image_id.clear();
       }
     }
-    for (const auto& record : selection_.layers)
-      if (const auto known = source_.metadata.distribution().record(record.diff))
-        target_.metadata.distribution().put_record(record.diff, *known);
+    for (const auto& layer : selection_.layers) keep_distribution(layer.record.diff);
     std::set<std::string> there;
     for (const auto& item : report_.images) there.insert(item.image_id);
     for (const auto& image : selection_.images) keep_parent(image.id, there);
@@ -128,6 +133,16 @@ class ContentRun {
     images.put(source_.metadata.images().config(image.id));
     for (const auto& [name, content] : source_.metadata.images().notes(image.id))
       images.put_note(image.id, name, content);
+  }
+
+  // Engines do without; what is damaged was named.
+  void keep_distribution(const DiffId& diff) {
+    try {
+      if (const auto known = source_.metadata.distribution().record(diff))
+        target_.metadata.distribution().put_record(diff, *known);
+    } catch (const Error& e) {
+      if (e.code() != Errc::corrupt) throw;
+    }
   }
 
   // Of another image that came over, too.
@@ -147,8 +162,8 @@ class ContentRun {
       progress_.state(label, "copying");
       progress_.expect(item.bytes);
       try {
-        const bool made = migrate_container(selection_.containers[i], source_, target_, placer, layers_,
-                                            state_.resumed(), report_.bytes_copied, progress_);
+        const bool made = migrate_container(selection_.containers[i], source_, selection_.trees, target_, placer,
+                                            layers_, state_.resumed(), report_.bytes_copied, progress_);
         item.status = made ? "migrated" : "exists";
       } catch (const Error& e) {
         if (ends_run(e, options_)) throw;

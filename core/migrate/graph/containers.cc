@@ -8,6 +8,7 @@
 #include "core/image/v1_config.h"
 #include "core/json/go_json.h"
 #include "core/layer/store_lock.h"
+#include "core/migrate/host_config.h"
 #include "core/migrate/recheck.h"
 #include "core/migrate/root_state.h"
 #include "core/util/error.h"
@@ -84,29 +85,6 @@ std::optional<std::string> mount_points_from_volumes(const std::string& config_j
   return out.empty() ? std::nullopt : std::optional(encode(out));
 }
 
-std::string complete_host_config(const std::optional<std::string>& host_config, const std::vector<std::string>& links) {
-  using go_json::Kind, go_json::RawObject, go_json::encode, go_json::kind_of, go_json::object, go_json::quote;
-  RawObject fields;
-  if (host_config) fields = object(*host_config);
-  bool changed = !host_config;
-  const auto empty_text = [&](const RawObject& in, const char* key) {
-    const auto it = in.find(key);
-    return it == in.end() || kind_of(it->second) == Kind::null || it->second == "\"\"";
-  };
-  if (empty_text(fields, "NetworkMode")) fields["NetworkMode"] = "\"default\"", changed = true;
-  const auto log = fields.find("LogConfig");
-  if (log == fields.end() || kind_of(log->second) != Kind::object || empty_text(object(log->second), "Type"))
-    fields["LogConfig"] = R"({"Type":"json-file","Config":{}})", changed = true;
-  const auto known = fields.find("Links");
-  if (!links.empty() && (known == fields.end() || kind_of(known->second) == Kind::null)) {
-    std::string list;
-    for (const auto& link : links) list += (list.empty() ? "" : ",") + quote(link);
-    fields["Links"] = "[" + list + "]";
-    changed = true;
-  }
-  return changed ? encode(fields) : *host_config;
-}
-
 // config.v2.json. 1.10 changed only "Image"; a new driver's name and mount points are what it or later engines need
 // besides.
 static std::string new_config(const LegacyContainer& container, const ImagePlace& image, const MigrationSource& source,
@@ -114,7 +92,8 @@ static std::string new_config(const LegacyContainer& container, const ImagePlace
   const std::string driver(target.driver.name());
   std::string out = container_v2_from_v1(container.config, image.id,
                                          driver == container.driver ? std::nullopt : std::optional(driver));
-  const auto points = mount_points_from_volumes(out, volumes_of(source.root), options.state == MigrateOptions::State::stays);
+  const auto points =
+      mount_points_from_volumes(out, volumes_of(source.root), options.state == MigrateOptions::State::stays);
   if (points) {
     auto fields = go_json::object(out);
     fields["MountPoints"] = *points;
@@ -124,17 +103,17 @@ static std::string new_config(const LegacyContainer& container, const ImagePlace
 }
 
 bool migrate_container(const LegacyContainer& container, const ImagePlace& image, const MigrationSource& source,
-                       const MigrationTarget& target, const MigrateOptions& options, LayerPlacer& placer,
-                       LayerStore& layers, bool resumed) {
+                       const SourceTrees& trees, const MigrationTarget& target, const MigrateOptions& options,
+                       LayerPlacer& placer, LayerStore& layers, bool resumed) {
   const LayerId id(container.id), init(container.id + "-init");
   auto& metadata = target.metadata;
   if (!resumed && metadata.layers().find_mount(container.id)) return false;
-  if (!source.driver.exists(id))
+  if (!trees.has(id))
     throw Error(Errc::corrupt,
                 "its writable layer is missing from the " + std::string(source.driver.name()) + " directory");
-  const bool has_init = source.driver.exists(init);
+  const bool has_init = trees.has(init);
   const MountRecord mount{container.id, id, has_init ? std::optional(init) : std::nullopt, image.chain};
-  if (resumed && has_container(source.driver, source.root, target, mount)) return false;
+  if (resumed && has_container(trees, source.root, target, mount)) return false;
   std::unique_ptr<LayerTransaction> trace;
   if (!options.in_place) {
     trace = metadata.layers().begin(has_init ? std::vector{init, id} : std::vector{id});

@@ -19,16 +19,12 @@ struct ImagePlace {  // an image that is in the target
 // Writes everything of one container; layerdb/mounts names it last. Throws Error; what it wrote is redone by the next
 // run. False if it was there already.
 bool migrate_container(const LegacyContainer& container, const ImagePlace& image, const MigrationSource& source,
-                       const MigrationTarget& target, const MigrateOptions& options, LayerPlacer& placer,
-                       LayerStore& layers, bool resumed);
+                       const SourceTrees& trees, const MigrationTarget& target, const MigrateOptions& options,
+                       LayerPlacer& placer, LayerStore& layers, bool resumed);
 
 // config.v2.json's MountPoints for a container that has only Volumes and VolumesRW (before 1.8), as compact JSON;
 // nullopt if there is nothing to say. `volumes`: the names that exist as volumes; other paths stay bind mounts.
 std::optional<std::string> mount_points_from_volumes(const std::string& config_json,
                                                      const std::set<std::string>& volumes, bool volumes_stay);
-
-// hostconfig.json with what engines from 26 on insist on (NetworkMode, LogConfig) where it is missing, and Links where
-// the names database had them. Unchanged bytes where nothing is missing.
-std::string complete_host_config(const std::optional<std::string>& host_config, const std::vector<std::string>& links);
 
 }  // namespace cairn

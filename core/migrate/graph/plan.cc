@@ -1,24 +1,31 @@
 #include <algorithm>
 
 #include "core/migrate/graph/containers.h"
+#include "core/migrate/graph/examine_tar_data.h"
 #include "core/migrate/graph/selection.h"
 #include "core/migrate/migrate.h"
 #include "core/migrate/plan_target.h"
 #include "core/migrate/root_state.h"
 #include "core/migrate/state.h"
+#include "core/migrate/survey.h"
 #include "core/util/error.h"
 
 namespace cairn {
 
-static bool known_to_source(const LegacyGraph& graph, const std::map<std::string, ImageId>& mapping) {
+// By the mapping of its images, or, where that is lost, by the layers' names.
+static bool is_of_source(const LegacyGraph& graph, const MigrationTarget& target, int root_fd) {
+  const auto mapping = read_mapping(root_fd);
+  const auto layers = target.metadata.layers().list();
   return std::any_of(mapping.begin(), mapping.end(),
-                     [&](const auto& item) { return graph.image(item.first) != nullptr; });
+                     [&](const auto& item) { return graph.image(item.first) != nullptr; }) ||
+         std::any_of(layers.begin(), layers.end(),
+                     [&](const LayerRecord& layer) { return graph.image(layer.cache_id.str()) != nullptr; });
 }
 
 // Empty, or a migration of this source.
 static void check_target(const MigrationSource& source, const MigrationTarget& target, const Fd& root) {
   const MigrationState state(root.get(), identity_of(source));  // refuses another source's
-  if (is_fresh(root.get()) || known_to_source(source.graph, read_mapping(root.get()))) return;
+  if (is_fresh(root.get()) || is_of_source(source.graph, target, root.get())) return;
   refuse_target(target.root, source.root);
 }
 
@@ -75,15 +82,22 @@ MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarge
   const bool there = exists_at(AT_FDCWD, target.root.string());
   const Fd root = nearest_directory(target.root);
   if (!options.in_place && there && !options.beside && !options.later_part) check_target(source, target, root);
-  const Selection selection = select(source.graph, options);
   MigrationPlan plan;
+  std::map<std::string, ImageId> mapping;
+  if (there) mapping = read_mapping(root.get(), &plan.damage);
+  std::set<std::string> known;
+  for (const auto& [id, image] : mapping) known.insert(id);
+  Selection selection = select(source, options);
+  examine_tar_data(source, known, options.jobs, selection);
   for (const auto& damage : source.graph.damage())
     if (damage.kind != "container-image-missing")
       plan.damage.push_back(damage);  // engines allowed that: see the container
   plan.damage.insert(plan.damage.end(), selection.damage.begin(), selection.damage.end());
-  plan_images(target, selection, there ? read_mapping(root.get()) : std::map<std::string, ImageId>(), plan);
+  describe_repairs(plan.damage);
+  plan_images(target, selection, mapping, plan);
   plan_containers(source, target, selection, options, plan);
   plan.state = find_root_state(source.root, target.root, options);
+  plan.state.insert(plan.state.end(), selection.left_over.begin(), selection.left_over.end());
   plan_space(source.driver, target, options, options.verify ? 2 : 1, plan);
   return plan;
 }

@@ -42,7 +42,7 @@ class Run {
         target_(target),
         options_(options),
         progress_(progress),
-        selection_(select(source.graph, options)),
+        selection_(select(source, options)),
         root_(open_dir(target.root.string())),
         state_(root_.get(), identity_of(source)),
         layers_(target.driver, target.metadata, options.jobs, progress, target.guard),
@@ -67,7 +67,7 @@ class Run {
     state_.create();
     target_.metadata.prepare();
     layers_.recover();
-    LayerPlacer placer(source_.driver, target_, options_, layers_, progress_);
+    LayerPlacer placer(selection_.trees, target_, options_, layers_, progress_);
     hashed_.resize(selection_.images.size());
     recall();
     hash();
@@ -77,7 +77,7 @@ class Run {
     store_images();
     store_containers(placer);
     store_references();
-    if (options_.verify) verify_migration(source_.driver, target_, places_, layers_, options_, report_, progress_);
+    if (options_.verify) verify_migration(selection_.trees, target_, places_, layers_, options_, report_, progress_);
     write_mapping(root_.get(), mapping_);
     mark_tags_done();
     if (!report_.unfinished()) state_.remove();
@@ -101,8 +101,8 @@ class Run {
     progress_.state("image " + report_.images[i].source_id.substr(0, 12), "failed");
   }
 
-  // Layers of images that an earlier run finished need no hashing: their configuration names them. Of a run that was not
-  // finished the state says more.
+  // Layers of images that an earlier run finished need no hashing: their configuration names them. Of a run that was
+  // not finished the state says more.
   void recall() {
     mapping_ = read_mapping(root_.get());
     if (state_.resumed()) return;
@@ -139,7 +139,7 @@ class Run {
       progress_.state(label, "hashing");
       progress_.expect(tar_bytes(sample_, static_cast<uint64_t>(std::max<int64_t>(report_.layers[i].size, 0))));
       try {
-        hashed_[i] = hash_layer(source_, image, state_, progress_);
+        hashed_[i] = hash_layer(source_, image, selection_.trees, state_, progress_);
         progress_.state(label, "hashed");
       } catch (const Error& e) {
         if (ends_run(e, options_)) throw;
@@ -199,7 +199,11 @@ class Run {
     layer.size = hashed.size;
     layer.method = hashed.from_tar_split ? "tar-split" : "diff";
     layer.error = hashed.warning;
-    if (!hashed.warning.empty()) report_.damage.push_back({"tar-data-unusable", layer.source_id, hashed.warning});
+    const auto is_told = [&](const Damage& one) {
+      return one.kind == "tar-data-unusable" && one.object == layer.source_id;
+    };
+    if (!hashed.warning.empty() && std::none_of(report_.damage.begin(), report_.damage.end(), is_told))
+      report_.damage.push_back({"tar-data-unusable", layer.source_id, hashed.warning});
   }
 
   void place(LayerPlacer& placer) {
@@ -269,8 +273,8 @@ class Run {
       if (!record) throw Error(Errc::not_found, "the target has no layer " + chains_[image]->str());
       const ImagePlace place{*ImageId::parse(item.image), *chains_[image], LayerId(owner_.at(*chains_[image])),
                              record->cache_id};
-      item.status = migrate_container(*selection_.containers[i], place, source_, target_, options_, placer, layers_,
-                                      state_.resumed())
+      item.status = migrate_container(*selection_.containers[i], place, source_, selection_.trees, target_, options_,
+                                      placer, layers_, state_.resumed())
                         ? "migrated"
                         : "exists";
       progress_.state(label, item.status);

@@ -1,8 +1,11 @@
 #include "core/migrate/graph/selection.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 
 #include "core/image/reference.h"
+#include "core/migrate/root_state.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -24,14 +27,45 @@ static void add_tags(const LegacyGraph& graph, Selection& selection) {
       if (reference.error.empty())
         selection.tags[id].push_back(reference.familiar);
       else
-        selection.damage.push_back({"reference-invalid", repository + ":" + key, reference.error});
+        selection.damage.push_back({"reference-invalid", repository + ":" + key, reference.error, "left out"});
     }
   }
   for (auto& [id, tags] : selection.tags) std::sort(tags.begin(), tags.end());
 }
 
-Selection select(const LegacyGraph& graph, const MigrateOptions& options) {
-  Selection out;
+// Who lies on whom by the graph. Layers that are not there are named with their image or container.
+static void add_trees(const MigrationSource& source, Selection& selection) {
+  SourceTrees& trees = selection.trees;
+  const auto add = [&](const std::string& id, const std::optional<LayerId>& parent) {
+    if (trees.has(LayerId(id))) trees.add(LayerId(id), parent);
+  };
+  for (const auto& image : source.graph.images())
+    if (image.error.empty()) add(image.id, image.parent ? std::optional(LayerId(*image.parent)) : std::nullopt);
+  for (const auto& container : source.graph.containers()) {
+    if (!container.error.empty()) continue;
+    const LayerId image(container.image), init(container.id + "-init");
+    add(init.str(), image);
+    add(container.id, trees.parents().contains(init) ? init : image);
+  }
+  for (auto& one : source.driver.examine(trees.parents())) selection.damage.push_back(std::move(one));
+}
+
+static void add_left_over(const MigrationSource& source, Selection& selection) {
+  std::set<std::string> known = volumes_of(source.root);  // up to 1.6 they lie among the layers of vfs
+  const Fd root = open_dir(source.root.string());
+  for (const char* folder : {"graph", "containers"})
+    if (const auto dir = try_open_at(root.get(), folder, O_RDONLY | O_DIRECTORY))
+      for (auto& name : list_dir(dir->get())) known.insert(std::move(name));
+  for (const auto& id : source.driver.list()) {
+    const std::string name = id.str().substr(0, 64);
+    if (is_hex64(name) && !known.contains(name))
+      selection.left_over.push_back({kLeftOverLayer, id.str(), "left", "no image and no container refers to it"});
+  }
+}
+
+Selection select(const MigrationSource& source, const MigrateOptions& options) {
+  const LegacyGraph& graph = source.graph;
+  Selection out(source.driver);
   std::set<std::string> seen;
   for (const auto& id : options.images)
     if (graph.image(id) == nullptr)
@@ -46,6 +80,8 @@ Selection select(const LegacyGraph& graph, const MigrateOptions& options) {
       if (!options.taken_over.contains(container.id) && (options.images.empty() || seen.contains(container.image)))
         out.containers.push_back(&container);
   add_tags(graph, out);
+  add_trees(source, out);
+  if (options.images.empty()) add_left_over(source, out);
   return out;
 }
 

@@ -295,6 +295,38 @@ TEST_F(WriteTest, ExportIsTheWholeTreeInTheOrderOfAWalk) {
   EXPECT_EQ(nothing.text, std::string(1024, '\0'));
 }
 
+// By a 20.10 engine's own tar of such a directory, field by field.
+TEST_F(ChangesTest, EnginesTellMarksOfALayersOwnFilesInTheirOwnForm) {
+  fs::create_directories(new_);
+  in_tree("mkdir -m 700 d d/in && mknod d/gone c 0 0 && echo x > d/file && ln d/file link && touch -d @1 d/gone d");
+  ASSERT_EQ(::setxattr((new_ / "d").c_str(), "trusted.overlay.opaque", "y", 1, 0), 0);
+  const auto heads = [&](EngineTarForm form) {
+    StringSink out;
+    write_engine_diff(tree(), form, out);
+    const std::string& tar = out.text;
+    std::string text;
+    for (size_t at = 0; at + 1024 < tar.size(); at += 512) {
+      const auto field = [&](size_t from, size_t size) { return std::string(tar.substr(at + from, size).c_str()); };
+      if (tar.substr(at + 257, 5) == "ustar")
+        text += field(0, 100) + " " + tar[at + 156] + field(100, 8) + " " + field(136, 12) + field(265, 32) + "\n";
+    }
+    return text;
+  };
+  const std::string mtime = [&] {
+    struct stat st;
+    ::stat((new_ / "link").c_str(), &st);
+    char text[16];
+    snprintf(text, sizeof text, "%011llo", static_cast<unsigned long long>(st.st_mtime));
+    return std::string(text);
+  }();
+  EXPECT_EQ(heads({}), "d/ 50040700 00000000001root\nd/.wh..wh..opq 00000700 00000000000root\nd/file 00100644 " +
+                           mtime + "root\nd/.wh.gone 00000600 00000000001root\nd/in/ 50040700 " + mtime +
+                           "root\nlink 10100644 " + mtime + "root\n");
+  EXPECT_EQ(heads({false, false}), "d/ 50000700 00000000001\nd/.wh..wh..opq 00000700 00000000000\nd/file 00000644 " +
+                                       mtime + "\nd/.wh.gone 00000600 00000000001\nd/in/ 50000700 " + mtime +
+                                       "\nlink 10000644 " + mtime + "\n");
+}
+
 // What write_diff writes, apply_tar makes again: any two trees.
 class RoundTrip : public WriteTest, public testing::WithParamInterface<unsigned> {};
 TEST_P(RoundTrip, DiffAppliedOnTheParentShowsTheTree) {

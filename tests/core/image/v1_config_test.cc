@@ -164,5 +164,16 @@ TEST(ContainerV2, WithoutAnImageIsRefused) {
     EXPECT_THROW(container_v2_from_v1(text, image), Error) << text;
 }
 
+TEST(StrongConfig, IsWhatDocker19MadeOfTheSameImages) {
+  const Pair strong = images_of_1_9(), plain = images_of_1_8();
+  const std::string base =
+      strong_config_from_v1(plain.base, "sha256:55dc925c23d1ed82551fd018c27ac3ee731377b6bad3963a2a4e76e753d70e57", "");
+  EXPECT_EQ(base, strong.base);
+  EXPECT_EQ(
+      strong_config_from_v1(plain.child, "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4",
+                            "sha256:" + id_of(base)),
+      strong.child);
+}
+
 }  // namespace
 }  // namespace cairn

@@ -179,6 +179,7 @@ TEST_F(Aufs, DamagedListsAreNamedWithWhatHelps) {
                                       {"too_many", "top", many},
                                       {"zeros", "top", std::string(9, '\0')},
                                       {"megabytes", "top", std::string(1 << 20, 'l')}};
+  const auto whole = test::listing_of(driver_->tree(top_));
   for (const auto& one : cases) {
     const std::string file = "layers/" + std::string(one.file), good = test::read_file(at(file));
     damage(file, one.content);
@@ -188,9 +189,20 @@ TEST_F(Aufs, DamagedListsAreNamedWithWhatHelps) {
     message_of([&] { driver_->create(LayerId("child"), LayerId(one.file)); }, Errc::corrupt);
     EXPECT_FALSE(fs::exists(at("diff/child"))) << one.name;
     message_of([&] { driver_->mount(LayerId(one.file), Access::read_only, beside_.path()); }, Errc::corrupt);
+    const auto found = driver_->examine({{base_, std::nullopt}, {mid_, base_}, {top_, mid_}});
+    ASSERT_EQ(found.size(), 1u) << one.name;
+    EXPECT_EQ(found[0].object, one.file);
+    EXPECT_EQ(test::listing_of(driver_->tree_over(top_, {mid_, base_})), whole) << one.name;
     damage(file, good);
     EXPECT_NO_THROW(driver_->tree(LayerId(one.file))) << one.name;
   }
+}
+
+TEST_F(Aufs, ALayerThatMetadataDoesNotKnowMayStandForAnother) {
+  driver_->create(LayerId("twin"), std::nullopt);
+  damage("layers/mid", "twin\n");
+  EXPECT_TRUE(driver_->examine({{base_, std::nullopt}, {mid_, base_}}).empty());
+  EXPECT_EQ(driver_->examine({{base_, std::nullopt}, {mid_, base_}, {LayerId("twin"), std::nullopt}}).size(), 1u);
 }
 
 TEST_F(Aufs, DamageOfWhatLiesBelowIsNamed) {

@@ -230,6 +230,46 @@ TEST_F(Overlay2, AMissingLowerIsNotTakenForABaseLayer) {
   EXPECT_NE(corrupt_message(mid_).find("nearest first"), std::string::npos);
 }
 
+struct RecordDamage {
+  const char *name, *kind, *object;
+  void (*harm)(const fs::path& home);
+};
+class Overlay2Records : public Overlay2, public testing::WithParamInterface<RecordDamage> {};
+
+TEST_P(Overlay2Records, DamageIsNamedAndNotNeededWhereTheParentsAreKnown) {
+  const auto before = test::listing_of(driver_->tree(top_));
+  GetParam().harm(root_ / "overlay2");
+  const auto damage = driver_->examine({{base_, std::nullopt}, {mid_, base_}, {top_, mid_}});
+  ASSERT_EQ(damage.size(), 1u);
+  EXPECT_EQ(damage[0].kind, GetParam().kind);
+  EXPECT_EQ(damage[0].object, GetParam().object);
+  EXPECT_EQ(test::listing_of(driver_->tree_over(top_, {mid_, base_})), before);
+}
+
+void put(const fs::path& file, const std::string& text) {
+  fs::remove(file);
+  test::write_file(file, text);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , Overlay2Records,
+    testing::Values(
+        RecordDamage{"link_missing", "overlay2-link-missing", "mid", [](auto& home) { fs::remove(home / "mid/link"); }},
+        RecordDamage{"link_empty", "overlay2-link-empty", "mid", [](auto& home) { put(home / "mid/link", ""); }},
+        RecordDamage{"link_no_name", "overlay2-link-invalid", "mid", [](auto& home) { put(home / "mid/link", "a:b"); }},
+        RecordDamage{"link_duplicate", "overlay2-link-duplicate", "mid",
+                     [](auto& home) { put(home / "mid/link", test::read_file(home / "base/link")); }},
+        RecordDamage{"link_dangling", "overlay2-link-dangling", "mid",
+                     [](auto& home) { fs::remove(home / "l" / test::read_file(home / "mid/link")); }},
+        RecordDamage{"lower_missing", "overlay2-lower-missing", "top",
+                     [](auto& home) { fs::remove(home / "top/lower"); }},
+        RecordDamage{"lower_empty", "overlay2-lower-empty", "top", [](auto& home) { put(home / "top/lower", ""); }},
+        RecordDamage{"lower_cut", "overlay2-lower-invalid", "top",
+                     [](auto& home) { put(home / "top/lower", test::read_file(home / "top/lower").substr(0, 20)); }},
+        RecordDamage{"lower_short", "overlay2-lower-mismatch", "top",
+                     [](auto& home) { put(home / "top/lower", "l/" + test::read_file(home / "mid/link")); }}),
+    [](const auto& test) { return std::string(test.param.name); });
+
 TEST_F(Overlay2, AMissingDiffIsCorrupt) {
   fs::remove_all(at("base/diff"));
   EXPECT_NE(corrupt_message(top_).find("base/diff"), std::string::npos);
