@@ -188,8 +188,9 @@ bool is_about_old_store(const Flags& flags, const Globals& globals) {
          (StoreSwitch(flags.source).state() == SwitchState::switched || has_source_to_remove(flags.source));
 }
 
-// The new store must be whole by itself before the old one goes.
-Exit remove_switched(const Flags& flags, const Globals& there, const Store& store) {
+// The new store must be whole by itself before the old one goes. An engine may run on it.
+Exit remove_switched(const Flags& flags, const Globals& there) {
+  const Store store = open_to_read(there);
   auto progress = make_progress(there.progress);
   LayerStore layers = layers_of(store, there, *progress);
   const auto wrong = layers_that_cannot_be_read(store, layers, there.jobs, *progress);
@@ -206,12 +207,13 @@ Exit remove_switched(const Flags& flags, const Globals& there, const Store& stor
 Exit remove_old_store(const Flags& flags, const Globals& globals) {
   Globals there = globals;
   there.root = flags.source;
-  const Store store = open_to_write(there, *make_progress(globals.progress), IfAbsent::refuse);
   Exit exit = Exit::done;
-  if (has_source_to_remove(store.root))
+  if (has_source_to_remove(flags.source)) {
+    const Store store = open_to_write(there, *make_progress(globals.progress), IfAbsent::refuse);
     finish_removal({store.root, *store.driver, *store.metadata, {}});
-  else
-    exit = remove_switched(flags, there, store);
+  } else {
+    exit = remove_switched(flags, there);
+  }
   if (exit == Exit::done) print("The old store is gone.\n");
   return exit;
 }

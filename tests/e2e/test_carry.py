@@ -3,11 +3,10 @@ import os
 import shutil
 import subprocess
 
+import disturb
 from engine_root import Said, write_root
 from harness import BUSYBOX, Case, listing
 from store import Store
-
-STRACE = "/usr/bin/strace"
 
 
 def identity(root, driver):
@@ -131,31 +130,41 @@ class Switched(WrittenByAnEngine):
         return drivers[0], store.identity()
 
     def test_a_crash_at_every_step_of_the_exchange(self):
-        self.need_program(STRACE, "strace")
+        if disturb.unavailable():
+            self.skipTest(disturb.unavailable())
         self.prepare("vfs")
-        self.cairn("migrate", self.root, "--in-place", "-s", "overlay2")
-        new = self.store_in_place(self.root)
-        self.cairn("migrate", self.root, "--in-place", "--rollback")
-        old = self.store_in_place(self.root)
-        for back in (False, True):
-            seen = set()
-            for step in range(1, 200):
-                root = self.path("crashed")
-                subprocess.run(["cp", "-a", self.root, root], check=True)
-                if back:
-                    self.cairn("migrate", root, "--in-place", "-s", "overlay2")
-                command = ["migrate", root, "--in-place", *(["--rollback"] if back else ["-s", "overlay2"])]
-                calls = "symlinkat,renameat2,unlinkat"
-                done = subprocess.run([STRACE, "-f", "-qq", "-o", "/dev/null", "-P", root, "-e", f"trace={calls}", "-e",
-                                       f"inject={calls}:signal=KILL:when={step}", os.environ["CAIRN_BIN"], *command],
-                                      stdin=subprocess.DEVNULL, capture_output=True)
-                with self.subTest(back=back, step=step):
-                    seen.add(self.store_in_place(root)[0])
-                    self.assertIn(self.store_in_place(root), (old, new))
-                    self.cairn(*command, code=None)
-                    self.assertEqual(self.store_in_place(root), old if back else new)
+        memory = self.tmpfs("memory", "2g")             # an exchange is many steps, each of which waits for the disk
+        old_root = self.copy(self.root, memory + "/old")
+        new_root = self.copy(old_root, memory + "/new")
+        self.cairn("migrate", new_root, "--in-place", "-s", "overlay2")
+        old, new = self.store_in_place(old_root), self.store_in_place(new_root)
+        for start, flags, wanted in ((old_root, ["-s", "overlay2"], new), (new_root, ["--rollback"], old)):
+            root, seen = memory + "/crashed", []
+            steps = self.steps_until_killed_at(self.copy(start, root), flags)[0]
+            shutil.rmtree(root)
+            for step in range(steps, 0, -1):            # backwards, until what comes before the exchange
+                self.steps_until_killed_at(self.copy(start, root), flags, step)
+                begun = os.path.exists(root + "/.cairn-switch/switch.json")
+                with self.subTest(flags=flags, step=step, steps=steps):
+                    found = self.store_in_place(root)
+                    self.assertIn(found, (old, new))
+                    self.cairn("migrate", root, "--in-place", *flags, code=None)
+                    self.assertEqual(self.store_in_place(root), wanted)
                 shutil.rmtree(root)
-                if done.returncode == 0:
+                if not begun:
                     break
-            self.assertEqual(seen, {"vfs", "overlay2"}, "no crash came before the turn, or none after it")
-            self.assertGreater(step, 8)
+                seen.append(found[0])
+            self.assertEqual(set(seen), {"vfs", "overlay2"}, "no crash came before the turn, or none after it")
+            self.assertGreater(len(seen), 8)
+
+    def copy(self, root, to):
+        subprocess.run(["cp", "-a", root, to], check=True)
+        return to
+
+    def steps_until_killed_at(self, root, flags, step=0):
+        """(How many times it changed something, the result.)"""
+        argv = [self.binary, "-j1", "--progress", "none", "migrate", root, "--in-place", *flags]
+        kill = ["--when", str(step), "--do", "kill"] if step else []
+        result, steps, _ = disturb.run(argv, "changes", [root], kill, self.path("log"))
+        self.assertEqual(result.code, -9 if step else 0, str(result))
+        return steps, result

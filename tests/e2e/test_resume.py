@@ -77,7 +77,7 @@ class LeftToRemove(Case):
         layer = next(dirs[0] for dirs in [sorted(Store(root, "overlay2").driver_dirs())])
         files = [os.path.join(top, name) for top, _, names in os.walk(f"{root}/overlay2/{layer}/diff") for name in names]
         os.unlink(min(path for path in files if os.path.isfile(path) and os.path.getsize(path)))
-        self.cairn("migrate", root, "--in-place", "--remove-source", code=1)
+        self.cairn("migrate", root, "--in-place", "--remove-source", code=4)
         self.assertTrue(os.path.exists(root + "/.cairn-switch/old/vfs"))
 
     def test_what_did_not_come_over_keeps_the_old_store(self):
