@@ -85,8 +85,7 @@ class Disturbed(Case):
         why = disturb.unavailable()
         if why:
             self.skipTest(why)
-        # In memory: what a fault leaves behind does not depend on the disk, and hundreds of runs need not wait for one.
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", self.tmp], check=True)
+        self.in_memory()
 
     def watched(self, argv, fault, source, target, flags=()):
         below = {"source": [source], "target": [target], "both": [source, target]}[fault.side]

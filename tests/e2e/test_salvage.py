@@ -17,6 +17,10 @@ class Salvage(Case):
 
     target_driver = "vfs"
 
+    def setUp(self):
+        super().setUp()
+        self.in_memory()
+
     def damaged(self, names):
         root = self.path("damaged")
         shutil.rmtree(root, ignore_errors=True)

@@ -5,7 +5,6 @@ part of them. Figures are printed.
 """
 import os
 import resource
-import subprocess
 
 import big_store
 from harness import SANITIZED, Case
@@ -20,7 +19,7 @@ class Scale(Case):
         super().setUp()
         if SANITIZED:
             self.skipTest("a sanitizer's memory and time are not cairn's")
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=90%", "tmpfs", self.tmp], check=True)
+        self.in_memory()
 
     def measured(self, what, *args):
         """Runs it; (seconds of processor time, KiB of memory)."""
