@@ -12,7 +12,7 @@ namespace {
 
 class Builder {
  public:
-  explicit Builder(const MigrationReport& report) : report_(report) {
+  explicit Builder(const MigrationReport& report) {
     for (const auto& layer : report.layers) known_.emplace(layer.source_id, &layer);
     for (const auto& layer : report.layers)
       if (known_.at(layer.source_id) == &layer && known_.contains(layer.parent)) above_[layer.parent].push_back(&layer);
@@ -117,7 +117,6 @@ class Builder {
     }
   }
 
-  const MigrationReport& report_;
   std::map<std::string, const MigratedLayer*> known_;
   std::map<std::string, std::vector<const MigratedLayer*>> above_;
   std::map<std::string, std::vector<const MigratedImage*>> images_;
