@@ -7,6 +7,7 @@ dies, the engine stops.
 import ctypes
 import fcntl
 import http.client
+import io
 import json
 import os
 import shutil
@@ -15,9 +16,11 @@ import socket
 import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
+import urllib.parse
 
 DOCKERD, DOCKER = "/usr/sbin/dockerd", "/usr/bin/docker"
 UNSHARE = ["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--propagation", "private"]
@@ -97,6 +100,29 @@ class Engine:
     def lines(self, *args):
         return self.docker(*args).decode().splitlines()
 
+    def ask(self, path, method="GET", body=None):
+        """The answer of the engine's own interface, which comes a hundred times sooner than that of a client."""
+        connection = self._connect(300)
+        try:
+            connection.request(method, path, body=json.dumps(body) if body else None, headers={"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = response.read()
+        finally:
+            connection.close()
+        if response.status >= 400:
+            raise EngineError(f"{method} {path}: {response.status} {answer.decode(errors='replace')}")
+        return answer
+
+    def ask_json(self, path, method="GET", body=None):
+        return json.loads(self.ask(path, method, body))
+
+    def export(self, container):
+        return self.ask(f"/containers/{container}/export")
+
+    def save(self, images):
+        """One archive, as of `docker save`, open for reading."""
+        return tarfile.open(fileobj=io.BytesIO(self.ask("/images/get?" + urllib.parse.urlencode({"names": list(images)}, doseq=True))))
+
     def inspect(self, name):
         return json.loads(self.docker("inspect", name))[0]
 
@@ -143,17 +169,23 @@ class Engine:
             time.sleep(0.1)
 
     def _ping(self):
-        connection = http.client.HTTPConnection("engine", timeout=5)
+        connection = None
         try:
-            connection.sock = socket.socket(socket.AF_UNIX)
-            connection.sock.settimeout(5)
-            connection.sock.connect(self.sock)
+            connection = self._connect(5)
             connection.request("GET", "/_ping")
             return connection.getresponse().read() == b"OK"
         except OSError:
             return False
         finally:
-            connection.close()
+            if connection:
+                connection.close()
+
+    def _connect(self, seconds):
+        connection = http.client.HTTPConnection("engine")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(seconds)
+        connection.sock.connect(self.sock)
+        return connection
 
 
 def _mount(kind, target, data=""):

@@ -1,7 +1,5 @@
 """A root that a real engine writes, with some of everything, and what the engine says of it."""
 import hashlib
-import io
-import tarfile
 
 import trees
 from harness import tar_listing
@@ -23,17 +21,17 @@ class Said:
         self.images = set(dockerd.lines("images", "-a", "-q", "--no-trunc"))
         self.tags = set(dockerd.lines("images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"))
         self.containers = dict(line.split() for line in dockerd.lines("ps", "-a", "--no-trunc", "--format", "{{.Names}} {{.ID}}"))
-        self.inspected = {image: dockerd.inspect(image) for image in self.images}
-        self.history = {image: dockerd.lines("history", "--no-trunc", "--format", "{{.CreatedBy}}", image) for image in self.images}
-        self.exported = {name: tar_listing(dockerd.docker("export", name)) for name in self.containers}
-        self.changes = {name: set(dockerd.lines("diff", name)) for name in self.containers}
+        self.inspected = {image: dockerd.ask_json(f"/images/{image}/json") for image in self.images}
+        self.history = {image: [step["CreatedBy"] for step in dockerd.ask_json(f"/images/{image}/history")] for image in self.images}
+        self.exported = {name: tar_listing(dockerd.export(name)) for name in self.containers}
+        self.changes = {name: {"CAD"[change["Kind"]] + " " + change["Path"] for change in dockerd.ask_json(f"/containers/{name}/changes") or []}
+                        for name in self.containers}
         self.layers = {}                                               # DiffID -> bytes
-        for image in self.images:
-            with tarfile.open(fileobj=io.BytesIO(dockerd.docker("save", image))) as tar:
-                for member in tar:
-                    if member.isreg() and member.name.endswith("layer.tar"):
-                        data = tar.extractfile(member).read()
-                        self.layers["sha256:" + hashlib.sha256(data).hexdigest()] = data
+        with dockerd.save(self.images) as tar:
+            for member in tar:
+                if member.isreg() and member.name.endswith("layer.tar"):
+                    data = tar.extractfile(member).read()
+                    self.layers["sha256:" + hashlib.sha256(data).hexdigest()] = data
 
 
 def write_root(dockerd):

@@ -1,4 +1,4 @@
-"""Writes a data root as Docker 0.7 to 1.9 left it, of any shape a test wants, with the vfs, aufs or overlay (v1) driver.
+"""Writes a data root as Docker 0.7 to 1.9 left it, of any shape a test wants, with the vfs, btrfs, aufs or overlay (v1) driver.
 
     tree = LegacyTree(root, driver="overlay", version="1.9.1")
     base = tree.image([file("bin/hello", b"...", mode=0o755)], cmd=["/bin/hello"], tags=["base:latest"])
@@ -231,7 +231,7 @@ class LegacyTree:
             os.makedirs(f"{root}/{folder}")
 
     def _home(self):
-        return {"vfs": "vfs/dir", "aufs": "aufs/diff"}.get(self.driver, self.driver)
+        return {"vfs": "vfs/dir", "btrfs": "btrfs/subvolumes", "aufs": "aufs/diff"}.get(self.driver, self.driver)
 
     def layer_dir(self, image):
         """Where the driver keeps the whole tree of an image; with aufs only its own layer."""
@@ -317,21 +317,31 @@ class LegacyTree:
     def _copy_parent(self, parent, where):
         os.makedirs(os.path.dirname(where), exist_ok=True)
         if parent is None:
-            os.mkdir(where, 0o755)
+            self._first_layer(where)
         else:
-            how = "-a" if self.driver == "vfs" else "-al"      # overlay: a copy made of hard links
-            subprocess.run(["cp", how, "--reflink=never", self.layer_dir(parent), where], check=True)
+            self._copy(self.layer_dir(parent), where)
+
+    def _first_layer(self, where):
+        if self.driver == "btrfs":
+            subprocess.run(["btrfs", "-q", "subvolume", "create", where], check=True, stdout=subprocess.DEVNULL)
+        else:
+            os.mkdir(where, 0o755)
+
+    def _copy(self, layer, where):
+        copy = {"vfs": ["cp", "-a", "--reflink=never"], "btrfs": ["btrfs", "-q", "subvolume", "snapshot"],
+                "overlay": ["cp", "-al"]}[self.driver]          # overlay: a copy made of hard links
+        subprocess.run([*copy, layer, where], check=True, stdout=subprocess.DEVNULL)
 
     def _writable_layer(self, container, image, entries):
         init = [directory("dev"), directory("dev/pts"), directory("dev/shm"), directory("proc"), directory("sys"), directory("etc"),
                 file(".dockerinit", mode=0o700), file(".dockerenv", mode=0o755), file("etc/hosts", mode=0o755),
                 file("etc/hostname", mode=0o755), file("etc/resolv.conf", mode=0o755), file("dev/console", mode=0o755),
                 symlink("etc/mtab", "/proc/mounts")]
-        if self.driver == "vfs":
-            base = f"{self.root}/vfs/dir"
-            subprocess.run(["cp", "-a", f"{base}/{image}", f"{base}/{container}-init"], check=True)
+        if self.driver in ("vfs", "btrfs"):
+            base = f"{self.root}/{self._home()}"
+            self._copy(f"{base}/{image}", f"{base}/{container}-init")
             apply([(i, d) for i, d in init if not (i.isdir() and os.path.isdir(f"{base}/{image}/{i.name}"))], f"{base}/{container}-init")
-            subprocess.run(["cp", "-a", f"{base}/{container}-init", f"{base}/{container}"], check=True)
+            self._copy(f"{base}/{container}-init", f"{base}/{container}")
             apply(entries, f"{base}/{container}")
             return
         if self.driver == "aufs":

@@ -74,8 +74,9 @@ class Store:
         return {n: json.loads(text) for n in names if (text := _read(folder, n, "config.v2.json")) is not None}
 
     def driver_dirs(self):
-        folder = os.path.join(self.home, {"vfs": "dir", "btrfs": "subvolumes", "aufs": "diff"}.get(self.driver, ""))
-        return {n for n in os.listdir(folder) if n != "l"} if os.path.isdir(folder) else set()
+        folder = os.path.join(self.home, {"vfs": "dir", "btrfs": "subvolumes", "aufs": "diff", "devicemapper": "metadata"}.get(self.driver, ""))
+        no_layers = {"l", "base", "deviceset-metadata", "transaction-metadata"}
+        return set(os.listdir(folder)) - no_layers if os.path.isdir(folder) else set()
 
     def identity(self):
         """What must be equal on every machine and after every detour; cache-ids and sizes are not."""

@@ -104,9 +104,6 @@ class Offline(Case):
             self.skipTest("no thin_restore: install thin-provisioning-tools")
         return thin_pool.from_vfs(self.fixture("tiny-1.9.1-vfs-before"))
 
-    def test_a_legacy_root_migrates(self):
-        self.check_migration(self.read_only(self.legacy_root()))
-
     def test_a_legacy_root_migrates_with_copies_of_its_block_devices(self):
         root = self.legacy_root()
         for name in ("data", "metadata"):
