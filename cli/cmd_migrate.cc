@@ -50,6 +50,7 @@ MigrateOptions options_of(const Flags& flags, const Globals& globals, const Migr
 // The images chosen that this part has. A name that none has is the first part's to refuse.
 std::vector<std::string> images_in(const MigrationPart& part, const Flags& flags, bool only_part) {
   std::vector<std::string> out;
+  if (flags.images.empty()) return out;  // all of them
   const Objects objects(part.store);
   for (const auto& reference : flags.images) try {
       out.push_back(objects.image(reference).id);

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "core/archive/branch.h"
+#include "core/archive/sparse_source.h"
 #include "core/archive/xattr_at.h"
 #include "core/util/error.h"
 
@@ -418,6 +419,9 @@ std::optional<TreeNode> Tree::find(const std::string& path, Last last) const {
   return walk.at.back();
 }
 
-std::unique_ptr<ByteSource> content_of(const TreeNode& node) { return read_from(node.open_file()); }
+std::unique_ptr<ByteSource> content_of(const TreeNode& node) {
+  const bool has_holes = node.st().st_blocks * 512 < node.st().st_size;
+  return has_holes ? read_sparse(node.open_file()) : read_from(node.open_file());
+}
 
 }  // namespace cairn

@@ -127,10 +127,10 @@ void TreeTar::add(const TreeNode& node, const std::string& path) {
 }
 
 void TreeTar::write_content(const TreeNode& node) {
-  const Fd file = node.open_file();
+  const auto content = content_of(node);
   for (auto left = static_cast<uint64_t>(node.st().st_size); left > 0;) {
     check_interrupt();
-    const size_t n = read_some(file.get(), std::span(buffer_).first(std::min<uint64_t>(left, buffer_.size())));
+    const size_t n = content->read(std::span(buffer_).first(std::min<uint64_t>(left, buffer_.size())));
     if (n == 0) throw Error(Errc::io, "it became shorter meanwhile");
     tar_.write({buffer_.data(), n});
     left -= n;

@@ -46,10 +46,8 @@ LayerPlacer::Made LayerPlacer::make(const LayerPlace& place) {
   const LayerId& id = place.record.cache_id;
   const auto& parent_chain = place.record.parent;
   Made made;
-  if (options_.in_place) {
-    made.transaction = target_.metadata.layers().begin({});  // names no directory: they are the source's
-  } else {
-    made.transaction = target_.metadata.layers().begin({id});
+  made.transaction = target_.metadata.layers().begin({});  // the batch's trace names the directory
+  if (!options_.in_place) {
     target_.driver.remove(id);  // left by a run that did not get to record it
     made.target = target_.driver.begin(id);
     std::optional<std::set<std::string>> names;
@@ -69,7 +67,17 @@ static std::string because_of_parent(const std::string& why) {
   return why.starts_with(kParent) ? why : kParent + why;
 }
 
+// Says what directories a batch makes until they are recorded. A trace of its own for each layer would cost three
+// syncs.
+static std::unique_ptr<LayerTransaction> begin_batch(LayerMetadata& layers,
+                                                     const std::vector<const LayerPlace*>& batch) {
+  std::vector<LayerId> ids;
+  for (const auto* place : batch) ids.push_back(place->record.cache_id);
+  return layers.begin(ids);
+}
+
 void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::map<ChainId, std::string>& failed) {
+  const auto trace = options_.in_place ? nullptr : begin_batch(target_.metadata.layers(), batch);  // else the source's
   std::vector<Made> made(batch.size());
   run_parallel(options_.jobs, batch.size(), [&](size_t turn) {
     const size_t i = batch.size() - 1 - turn;  // the uppermost layers have the largest trees to compare: they go first

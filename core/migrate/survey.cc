@@ -1,6 +1,8 @@
 #include "core/migrate/survey.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "core/migrate/content/examine_layers.h"
 #include "core/migrate/graph/examine_tar_data.h"
@@ -101,19 +103,20 @@ Survey survey(const ContentSource& source, unsigned jobs) {
 }
 
 void add_survey(const Survey& survey, std::vector<Damage>& found) {
-  const auto is = [](const Damage& one) {
-    return [&one](const Damage& other) { return other.kind == one.kind && other.object == one.object; };
-  };
+  const auto key = [](const Damage& one) { return std::pair(one.kind, one.object); };
+  std::map<std::pair<std::string, std::string>, std::string> repairs;
+  for (const auto& one : survey.damage) repairs.emplace(key(one), one.repair);
+  std::set<std::pair<std::string, std::string>> told;
   for (auto& one : found) {
-    const auto known = std::find_if(survey.damage.begin(), survey.damage.end(), is(one));
-    if (known != survey.damage.end()) one.repair = known->repair;
+    told.insert(key(one));
+    if (const auto known = repairs.find(key(one)); known != repairs.end()) one.repair = known->second;
     const bool depends =
         one.kind == "image-layer-missing" || one.kind == "reference-dangling" || one.kind.starts_with("container-");
     if (one.repair.empty() && depends && !survey.lost.contains(one.object))
       one.repair = "what it lacks is rebuilt; nothing is lost";
   }
   for (const auto& one : survey.damage)
-    if (std::none_of(found.begin(), found.end(), is(one))) found.push_back(one);
+    if (told.insert(key(one)).second) found.push_back(one);
   describe_repairs(found);
 }
 

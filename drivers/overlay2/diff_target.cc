@@ -50,9 +50,12 @@ void Overlay2Target::lie_on(const LayerId& parent, const std::vector<std::string
   const Fd below = driver_.home().open(parent);
   create_file_at(stage_.get(), "lower", driver_.links().lower_text(parent), 0644);
   mkdir_at(stage_.get(), "work", 0700);
-  const Tree tree = driver_.tree(parent);
-  complete_implied(diff_.get(), tree, implied_dirs);
-  if (is_opaque(diff_.get())) spell_out_opaque_root(diff_.get(), tree.root());
+  const bool opaque = is_opaque(diff_.get());
+  if (opaque || !implied_dirs.empty()) {  // else the parent's tree, a directory for each ancestor, is not needed
+    const Tree tree = driver_.tree(parent);
+    complete_implied(diff_.get(), tree, implied_dirs);
+    if (opaque) spell_out_opaque_root(diff_.get(), tree.root());
+  }
   // From now on nobody may mount the parent for writing: what a lower layer changes, an upper one shows or not by
   // chance.
   if (!exists_at(below.get(), "committed")) {

@@ -46,11 +46,16 @@ def layers(scale):
     yield [lt.directory("etc"), lt.file("etc/app.conf", b"mode=prod\n")]
 
 
+def write_archive(path, scale=1.0):
+    image = archives.Image([lt.layer_tar(entries) for entries in layers(scale)])
+    with open(path, "wb") as archive:
+        archive.write(archives.docker_archive([(image, ["bench/big:latest"])]))
+    return image
+
+
 def main(out, scale=1.0):
     os.makedirs(out)
-    image = archives.Image([lt.layer_tar(entries) for entries in layers(scale)])
-    with open(f"{out}/big.tar", "wb") as archive:
-        archive.write(archives.docker_archive([(image, ["bench/big:latest"])]))
+    image = write_archive(f"{out}/big.tar", scale)
     archives.oci_layout(f"{out}/oci", [(image, "bench/big:latest")])
 
 

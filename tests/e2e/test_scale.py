@@ -5,6 +5,7 @@ part of them. Figures are printed.
 """
 import os
 import resource
+import shutil
 
 import big_store
 from harness import SANITIZED, Case
@@ -21,10 +22,10 @@ class Scale(Case):
             self.skipTest("a sanitizer's memory and time are not cairn's")
         self.in_memory()
 
-    def measured(self, what, *args):
+    def measured(self, what, *args, code=0):
         """Runs it; (seconds of processor time, KiB of memory)."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        result = self.cairn("--progress", "none", *args, timeout=3600)
+        result = self.cairn("--progress", "none", *args, code=code, timeout=3600)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         print(f"{what}: {seconds:.2f} s of processor time, {result.max_rss >> 10} MiB", flush=True)
@@ -39,8 +40,11 @@ class Scale(Case):
         for count in (images // 4, images):
             source = self.path(f"source{count}")
             big_store.many_images(source, count, own_layers=3, deepest=60)
+            looking, _ = self.measured("a scan", "scan", source)
+            planning, _ = self.measured("a dry run", "migrate", source, "--to", source + "-target", "-s", "overlay2", "--dry-run")
             seconds[count], memory = self.migrate(f"{count} images over {3 * count} layers", source)
             self.assertLess(memory, TEXT + 6 * 4 * count, "more than 6 KiB for each image and layer")
+            self.assertLess(max(looking, planning), max(seconds[count], 0.5), "only looking takes as long as the work")
             again, _ = self.migrate("the same again", source)
             self.assertLess(again, max(seconds[count] / 2, 0.3), "a second run does most of the work again")
             target = Store(source + "-target", "overlay2")
@@ -48,6 +52,26 @@ class Scale(Case):
             self.assertEqual(len(target.driver_dirs()), 3 * count)
             self.assertEqual(target.problems(), [])
         self.assertLess(seconds[images], 7 * seconds[images // 4], "four times the images take more than seven times as long")
+
+    def test_many_images_in_place(self):
+        images, source = 10_000 if FULL else 400, self.path("source")
+        big_store.many_images(source, images, own_layers=3, deepest=20)
+        _, memory = self.measured(f"{images} images to another driver in place", "migrate", source, "--in-place", "-s", "vfs")
+        self.assertLess(memory, TEXT + 6 * 4 * images, "more than 6 KiB for each image and layer")
+        self.assertEqual(len(os.listdir(f"{source}/vfs/dir")), 3 * images)
+        self.assertFalse(os.path.exists(f"{source}/overlay2"))
+        self.measured("the exchange undone", "migrate", source, "--in-place", "--rollback")
+        self.assertEqual(Store(source, "overlay2").problems(), [])
+
+    def test_layers_lost_among_many(self):
+        images, lost, source = 10_000 if FULL else 400, 30, self.path("source")
+        big_store.many_images(source, images, own_layers=3, deepest=20)
+        plan = ["migrate", source, "--to", source + "-target", "-s", "overlay2", "--dry-run"]
+        whole, _ = self.measured(f"a dry run of {images} images", *plan)
+        for name in sorted(Store(source, "overlay2").driver_dirs())[::3 * images // lost][:lost]:
+            shutil.rmtree(f"{source}/overlay2/{name}")
+        damaged, _ = self.measured(f"a dry run with {lost} layers lost", *plan, code=4)
+        self.assertLess(damaged, 3 * whole + 1, "each lost layer is looked for in all others, with too much ado")
 
     def test_many_files_in_one_layer(self):
         count = 1_000_000 if FULL else 20_000

@@ -55,8 +55,11 @@ class Examination {
     const int64_t size = layer_.record.size;
     const auto links = static_cast<int64_t>(content.names.size()) * PATH_MAX;
     if (size < content.size || size - content.size > links) return false;
-    const bool cheap_tree = !source_.driver.layers_stand_alone();  // no device need be mounted
-    return !cheap_tree || tree_has_some_of(content.names, trees_.tree(layer_.record.cache_id));
+    if (source_.driver.layers_stand_alone()) return true;  // a device would have to be mounted
+    const LayerId& id = layer_.record.cache_id;
+    // Nearly always in its own directory; the whole tree has one more for each ancestor.
+    return tree_has_some_of(content.names, source_.driver.tree_over(id, {})) ||
+           tree_has_some_of(content.names, trees_.tree(id));
   }
 
   int64_t measured_size(int64_t content_bytes) const {

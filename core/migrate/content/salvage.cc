@@ -7,7 +7,8 @@
 
 namespace cairn {
 
-Salvage::Salvage(const ContentSource& source, SourceTrees& trees) : source_(source), trees_(trees) {
+Salvage::Salvage(const ContentSource& source, SourceTrees& trees)
+    : source_(source), trees_(trees), directories_(source.driver.list()) {
   LayerMetadata& layers = source.metadata.layers();
   for (auto& record : layers.list(&damage_)) {
     identities_.emplace(record.chain, Identity{record.diff, record.parent});
@@ -98,6 +99,7 @@ std::vector<LayerRecord> Salvage::need(const ChainId& chain) {
     auto built = built_.find(at);
     if (built == built_.end()) built = built_.emplace(at, rebuild(at, identify(at))).first;
     const LayerRecord& record = built->second;
+    taken_.insert(record.cache_id);
     trees_.add(record.cache_id, record.parent ? std::optional(built_.at(*record.parent).cache_id) : std::nullopt);
     out.push_back(record);
   }
@@ -145,6 +147,15 @@ LayerId Salvage::find_directory(const ChainId& chain, const Identity& identity, 
   throw Error(Errc::corrupt, why);
 }
 
+static std::optional<std::set<std::string>> recorded_names(const LayerMetadata& layers, const ChainId& chain) {
+  try {
+    return content_of_tar_split(*layers.open_tar_split(chain)).names;
+  } catch (const Error& e) {
+    if (tells_nothing(e)) throw;
+    return std::nullopt;
+  }
+}
+
 // Among directories that nothing refers to, and then, as far as the recorded tar tells, those that a damaged entry may
 // name by mistake.
 std::optional<LayerId> Salvage::search(const ChainId& chain, const Identity& identity) const {
@@ -152,13 +163,23 @@ std::optional<LayerId> Salvage::search(const ChainId& chain, const Identity& ide
   const auto found =
       std::find_if(left_over.begin(), left_over.end(), [&](const LayerId& id) { return gives(id, chain, identity); });
   if (found != left_over.end()) return *found;
-  std::set<LayerId> taken;
-  for (const auto& [other, record] : built_) taken.insert(record.cache_id);
-  for (const auto& id : source_.driver.list())
-    if (claims_.contains(id) && !taken.contains(id) && trees_.has(id)) {
-      if (recorded_tar_fits(chain, identity.diff, files_on(id, identity))) return id;
-    }
+  const auto names = recorded_names(source_.metadata.layers(), chain);
+  if (!names) return std::nullopt;
+  for (const auto& id : directories_)
+    if (claims_.contains(id) && !taken_.contains(id) && may_have(id, *names) &&
+        recorded_tar_fits(chain, identity.diff, files_on(id, identity)))
+      return id;
   return std::nullopt;
+}
+
+// There may be many thousands to be asked, of which one at most is the layer's: a look at its own directory tells most.
+bool Salvage::may_have(const LayerId& id, const std::set<std::string>& names) const {
+  try {
+    return tree_has_some_of(names, source_.driver.tree_over(id, {}));
+  } catch (const Error& e) {
+    if (tells_nothing(e)) throw;
+    return false;
+  }
 }
 
 bool Salvage::recorded_tar_fits(const ChainId& chain, const DiffId& diff, const LayerFiles& files) const {
@@ -206,8 +227,8 @@ std::vector<Damage> Salvage::damage() const {
 
 std::vector<LayerId> Salvage::unclaimed() const {
   std::vector<LayerId> out;
-  for (auto& id : source_.driver.list())
-    if (!claims_.contains(id) && trees_.has(id)) out.push_back(std::move(id));
+  for (const auto& id : directories_)
+    if (!claims_.contains(id) && trees_.has(id)) out.push_back(id);
   return out;
 }
 

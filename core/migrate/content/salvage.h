@@ -44,10 +44,12 @@ class Salvage {
   std::optional<LayerId> search(const ChainId& chain, const Identity& identity) const;
   LayerFiles files_on(const LayerId& id, const Identity& identity) const;
   bool gives(const LayerId& id, const ChainId& chain, const Identity& identity) const;
+  bool may_have(const LayerId& id, const std::set<std::string>& names) const;
   bool recorded_tar_fits(const ChainId& chain, const DiffId& diff, const LayerFiles& files) const;
 
   const ContentSource& source_;
   SourceTrees& trees_;
+  const std::vector<LayerId> directories_;  // of the driver
   std::vector<Damage> damage_;
   std::map<ChainId, LayerRecord> entries_;  // whole ones
   std::map<ChainId, Identity> identities_;  // proven by their hash
@@ -56,6 +58,7 @@ class Salvage {
   std::map<ChainId, std::string> lost_;      // why
   std::map<ChainId, std::string> repaired_;  // how
   std::map<LayerId, size_t> claims_;         // how many entries name a directory
+  std::set<LayerId> taken_;                  // by what was built
 };
 
 }  // namespace cairn
