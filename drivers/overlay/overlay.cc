@@ -9,6 +9,7 @@
 #include "drivers/overlay/driver.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/overlay.h"
+#include "drivers/sys/overlay_marks.h"
 
 namespace cairn {
 
@@ -50,6 +51,7 @@ Tree Overlay::tree_of_root(const LayerId& id) const {
 
 Tree Overlay::tree(const LayerId& id) const {
   if (try_root(id)) return tree_of_root(id);
+  require_visible_marks(home_.fd());
   // Both in overlay's style: the kernel would take a device 0/0 in the lower one for a whiteout, too.
   return Tree({Branch{std::make_shared<Fd>(open_part(id, "upper")), WhiteoutStyle::overlay},
                Branch{std::make_shared<Fd>(open_part(lower_of(id), "root")), WhiteoutStyle::overlay}});
@@ -64,6 +66,7 @@ std::optional<LayerId> Overlay::image_layer_in(const std::vector<LayerId>& ances
 
 Tree Overlay::tree_over(const LayerId& id, const std::vector<LayerId>& ancestors) const {
   if (stat_at(home_.open(id).get(), "root") || !stat_at(home_.open(id).get(), "upper")) return tree_of_root(id);
+  require_visible_marks(home_.fd());
   std::vector<Branch> branches{{std::make_shared<Fd>(open_part(id, "upper")), WhiteoutStyle::overlay}};
   if (const auto lower = image_layer_in(ancestors))
     branches.push_back({std::make_shared<Fd>(open_part(*lower, "root")), WhiteoutStyle::overlay});
@@ -108,6 +111,7 @@ void Overlay::bind_root(const LayerId& id, int root, Access access, const fs::pa
 
 void Overlay::mount(const LayerId& id, Access access, const fs::path& target) {
   if (const auto root = try_root(id)) return bind_root(id, root->get(), access, target);
+  require_visible_marks(home_.fd());
   const LayerId lower = lower_of(id);
   open_part(lower, "root");
   open_part(id, "upper");

@@ -11,6 +11,7 @@
 #include "drivers/overlay2/overlay2.h"
 #include "drivers/sys/mount.h"
 #include "drivers/sys/overlay.h"
+#include "drivers/sys/overlay_marks.h"
 #include "drivers/sys/size.h"
 
 namespace cairn {
@@ -76,6 +77,7 @@ Tree Overlay2::tree(const LayerId& id) const {
 }
 
 Tree Overlay2::tree_over(const LayerId& id, const std::vector<LayerId>& ancestors) const {
+  if (!ancestors.empty()) require_visible_marks(home_.fd());
   std::vector<Branch> branches{{std::make_shared<Fd>(open_diff(id)), WhiteoutStyle::overlay}};
   for (const auto& ancestor : ancestors)
     branches.push_back({std::make_shared<Fd>(open_diff(ancestor)), WhiteoutStyle::overlay});
@@ -126,6 +128,7 @@ void Overlay2::mount(const LayerId& id, Access access, const fs::path& target) {
   const Fd layer = home_.open(id);
   const fs::path place = free_mount_point(target);
   const auto lowers = links_.lowers_of(id);
+  if (!lowers.empty()) require_visible_marks(home_.fd());
   for (const auto& lower : lowers) open_diff(lower.id);  // whole, and no link that leads out of the store
   if (access == Access::read_write) return mount_writable(id, layer, lowers, place);
   const Fd diff = open_diff(id);

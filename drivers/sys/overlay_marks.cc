@@ -1,11 +1,14 @@
 #include "drivers/sys/overlay_marks.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "core/util/error.h"
+#include "core/util/fd.h"
 
 namespace cairn {
 
@@ -34,5 +37,15 @@ bool is_opaque(int dir_fd) {
 }
 
 bool is_whiteout_device(const struct stat& st) { return S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0); }
+
+void require_visible_marks(int dir_fd) {
+  struct statfs fs;
+  if (::fstatfs(dir_fd, &fs) != 0) throw_errno("finding out the file system of '" + printable(path_of(dir_fd)) + "'");
+  if (fs.f_type == OVERLAYFS_SUPER_MAGIC)
+    throw Error(Errc::unsupported,
+                "joining layers in '" + printable(path_of(dir_fd)) +
+                    "': an overlay file system lies over them and hides what marks directories as replaced, so deleted "
+                    "files would come back; name the root on the file system below it");
+}
 
 }  // namespace cairn

@@ -13,4 +13,8 @@ void clear_opaque(int dir_fd);
 bool is_opaque(int dir_fd);
 bool is_whiteout_device(const struct stat& st);
 
+// Errc::unsupported where the directory is seen through an overlay, which shows no opaque mark of what it lies over:
+// layers there would have again what they deleted.
+void require_visible_marks(int dir_fd);
+
 }  // namespace cairn

@@ -4,6 +4,7 @@ Unasked each source goes to a driver or two, so that each of both has its turn; 
 """
 import json
 import os
+import re
 import shutil
 import tempfile
 
@@ -24,6 +25,7 @@ class Cells(Migration):
     """A root at self.source, and the listings of what is in it: of images by the source's ids, of containers by theirs."""
     driver = ""
     options = ()
+    directory_times = True
 
     def setUp(self):
         super().setUp()
@@ -69,7 +71,12 @@ class Cells(Migration):
 
     def check_trees(self, wanted, read):
         for name, want in wanted.items():
-            self.assert_same_tree(read(name), want, f"root file system of {name}")
+            self.assert_same_tree(self.comparable(read(name)), self.comparable(want), f"root file system of {name}")
+
+    def comparable(self, tree):
+        if self.directory_times:
+            return tree
+        return {name: re.sub(r"mtime=\d+", "", entry) if entry.startswith("d") else entry for name, entry in tree.items()}
 
     def by_branches(self, store, name):
         mount = store.mounts().get(name)
@@ -143,6 +150,7 @@ class Tiny(Cells):
 
     def test_tiny_overlay(self):
         self.unpack("overlay")
+        self.directory_times = False         # the engine's whole trees are copies: their directories have the time of the copying
         self.to("vfs")
 
     def test_tiny_devicemapper(self):

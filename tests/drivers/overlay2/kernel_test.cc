@@ -103,6 +103,33 @@ TEST_F(Overlay2OnKernel, RenamedDirectoriesAreFollowed) {
   expect_same_everywhere(three, third);
 }
 
+// As a read-only disk image is made writable: the overlay shows whiteouts, but no opaque mark.
+TEST_F(Overlay2OnKernel, AStoreSeenThroughAnOverlayIsNotReadWithWhatItDeleted) {
+  const LayerId one("one"), two("two");
+  fill(one, std::nullopt, write_base);
+  fill(two, one, [](const fs::path& root) { fs::create_directory(root / "opaque"); });
+  const TempDir above;
+  for (const char* name : {"upper", "work"}) fs::create_directory(above / name);
+  MountSpec spec;
+  spec.type = spec.source = "overlay", spec.target = target_;
+  spec.data = "lowerdir=" + root_.path().string() + ",upperdir=" + (above / "upper").string() +
+              ",workdir=" + (above / "work").string();
+  const MountGuard overlay(spec);
+  const auto seen = open_overlay2(target_);
+  EXPECT_EQ(listing_of(seen->tree(one)), listing_of(driver_->tree(one))) << "nothing lies below it";
+  const TempDir place;
+  const auto refused = [](const auto& body) {
+    try {
+      body();
+    } catch (const Error& e) {
+      return e.code() == Errc::unsupported;
+    }
+    return false;
+  };
+  EXPECT_TRUE(refused([&] { seen->tree(two); }));
+  EXPECT_TRUE(refused([&] { seen->mount(two, Access::read_only, fs::canonical(place.path())); }));
+}
+
 TEST_F(Overlay2OnKernel, FilesCopiedUpWithoutTheirDataHaveIt) {
   const LayerId one("one"), two("two"), three("three");
   fill(one, std::nullopt, write_base);
