@@ -72,6 +72,7 @@ static std::string because_of_parent(const std::string& why) {
 static std::unique_ptr<LayerTransaction> begin_batch(LayerMetadata& layers,
                                                      const std::vector<const LayerPlace*>& batch) {
   std::vector<LayerId> ids;
+  ids.reserve(batch.size());
   for (const auto* place : batch) ids.push_back(place->record.cache_id);
   return layers.begin(ids);
 }

@@ -77,8 +77,8 @@ class Bench:
         return total
 
     def passes(self):
-        yield "sha256sum, all cores", lambda s: sh("sh", "-c", IN_BATCHES + "sha256sum < " + self.list)
-        yield "openssl, all cores", lambda s: sh("sh", "-c", IN_BATCHES + "openssl dgst -sha256 < " + self.list)
+        yield "sha256sum on all cores", lambda s: sh("sh", "-c", IN_BATCHES + "sha256sum < " + self.list)
+        yield "openssl on all cores", lambda s: sh("sh", "-c", IN_BATCHES + "openssl dgst -sha256 < " + self.list)
 
     def copies(self, folder):
         yield "cp -a --reflink=auto", lambda s: sh("cp", "-a", "--reflink=auto", folder, s + "/copy")
