@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "cli/wiring.h"
@@ -41,7 +42,8 @@ class Adviser {
 
   Advice run() {
     if (drivers_.empty()) {
-      out_.why = "Nothing in it is to be migrated.";
+      out_.why = scan_.remapped.empty() ? "Nothing in it is to be migrated."
+                                        : "Look at what engines with user namespaces left in it.";
     } else if (was_migrated_in_place()) {
       out_.why = "It was migrated in place: what is in graph/ is there for the old engine only.";
       out_.steps.push_back({"cairn migrate " + root_ + " --in-place --remove-source", "when all is well: frees it"});
@@ -58,24 +60,32 @@ class Adviser {
       add_steps();
       add_notes();
     }
+    for (const auto& name : scan_.remapped)
+      out_.steps.push_back({"cairn scan " + shell_word((std::filesystem::path(scan_.root) / name).string()),
+                            "a root of its own, of an engine with user namespaces: it is migrated by itself"});
     return std::move(out_);
   }
 
  private:
-  // Each graph has a store of the current layout beside it that has as many images.
+  // All of each graph is in the store of the current layout that lies beside it.
   bool was_migrated_in_place() const {
-    return graph_ && std::all_of(scan_.drivers.begin(), scan_.drivers.end(), [&](const DriverScan& graph) {
-             return graph.layout != "graph" ||
-                    std::any_of(scan_.drivers.begin(), scan_.drivers.end(), [&](const DriverScan& store) {
-                      return store.layout != "graph" && store.name == graph.name && store.images >= graph.images;
-                    });
+    return graph_ && std::all_of(scan_.drivers.begin(), scan_.drivers.end(), [](const DriverScan& one) {
+             return one.layout != "graph" || (one.taken_over_images > 0 && one.taken_over_images == one.images &&
+                                              one.taken_over_containers == one.containers);
            });
+  }
+
+  bool was_half_migrated() const {
+    return std::any_of(scan_.drivers.begin(), scan_.drivers.end(),
+                       [](const DriverScan& one) { return one.taken_over_images > 0; });
   }
 
   // Sets `why` if so.
   bool needs_migration() {
     const std::string& name = *drivers_.begin();
-    if (graph_)
+    if (graph_ && was_half_migrated())
+      out_.why = "An engine began to migrate it: some of what is in graph/ no current engine sees.";
+    else if (graph_)
       out_.why = "No current engine opens what Docker 1.9 and older left in graph/.";
     else if (drivers_.size() > 1)
       out_.why = "It holds the stores of several drivers (" + listed(drivers_) + "); an engine sees one of them.";
@@ -90,7 +100,7 @@ class Adviser {
   void choose_way() {
     Way way;
     way.in_place = !here_.read_only && (here_.is_new_root || !here_.new_root_is_free);
-    if (!way.in_place) way.target = here_.new_root_is_free ? kNewRoot : "NEW-ROOT";
+    if (!way.in_place) way.target = here_.new_root_is_free ? here_.new_root : "NEW-ROOT";
     way.driver = here_.usable.front();
     // A store of that driver already, but for its layout: its layers stay where they are.
     if (way.in_place && drivers_.size() == 1 && drivers_.contains(way.driver)) way.driver.clear();
@@ -136,6 +146,8 @@ class Adviser {
     if (drivers_.size() > 1)
       out_.notes.push_back("--source-driver takes one of them only (" + listed(drivers_) +
                            "); without it all become one store");
+    if (was_half_migrated())
+      out_.notes.push_back("what an engine migrated already comes over once, as the engine made it");
     if (drivers_.contains("devicemapper")) add_devicemapper();
     if (damage_ > 0)
       out_.notes.push_back(fmt::format("{} damaged: what needs {} stays behind and is named, all else comes over",

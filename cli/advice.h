@@ -20,8 +20,9 @@ struct Surroundings {
   bool thin_pools = true;                                       // the kernel has them
   bool is_new_root = false;                                     // the root is where engines look for theirs
   bool new_root_is_free = false;                                // /var/lib/docker: nothing is there yet
-  std::string only{};                                           // the source's driver, if one of several is meant
-  std::string engine{};                                         // "dockerd, pid 12": one that runs on the root
+  std::string new_root = kNewRoot;  // where engines look for such a root: below it with user namespaces
+  std::string only{};               // the source's driver, if one of several is meant
+  std::string engine{};             // "dockerd, pid 12": one that runs on the root
 };
 
 struct Way {  // arguments of migrate

@@ -7,9 +7,9 @@
 #include "cli/commands.h"
 #include "cli/damage.h"
 #include "cli/migration_text.h"
-#include "cli/objects.h"
 #include "cli/output/out_file.h"
 #include "cli/output/terminal.h"
+#include "cli/planned_parts.h"
 #include "cli/privilege.h"
 #include "cli/report/page.h"
 #include "cli/store_check.h"
@@ -45,50 +45,6 @@ MigrateOptions options_of(const Flags& flags, const Globals& globals, const Migr
   options.containers = !flags.no_containers;
   options.verify = flags.verify || flags.remove_source;
   return options;
-}
-
-// The images chosen that this part has. A name that none has is the first part's to refuse.
-std::vector<std::string> images_in(const MigrationPart& part, const Flags& flags, bool only_part) {
-  std::vector<std::string> out;
-  if (flags.images.empty()) return out;  // all of them
-  const Objects objects(part.store);
-  for (const auto& reference : flags.images) try {
-      out.push_back(objects.image(reference).id);
-    } catch (const UserError&) {
-      if (only_part) throw;
-    }
-  return out;
-}
-
-// In a graph that a later engine migrated: the containers that it works with since, be they damaged or not.
-std::set<std::string> taken_over(const MigrationPart& part) {
-  std::set<std::string> out;
-  std::vector<Damage> damage;
-  for (const auto& mount : part.store.metadata->layers().mounts(&damage)) out.insert(mount.name);
-  for (const auto& one : damage) out.insert(one.object);
-  return out;
-}
-
-struct PlannedPart {
-  const MigrationPart* part;
-  MigrateOptions options;
-  MigrationPlan plan;
-};
-
-std::vector<PlannedPart> plan_all(const Flags& flags, const Globals& globals, const MigrationSides& sides) {
-  std::vector<PlannedPart> out;
-  const MigrationTarget target = sides.migration_target();
-  for (const auto& part : sides.parts) {
-    MigrateOptions options = options_of(flags, globals, sides);
-    options.later_part = !out.empty();
-    if (options.later_part && part.graph) options.taken_over = taken_over(part);
-    options.images = images_in(part, flags, sides.parts.size() == 1);
-    if (!flags.images.empty() && options.images.empty()) continue;
-    out.push_back({&part, options, part.plan(target, options)});
-    if (!globals.json) print((out.size() > 1 ? "\n" : "") + plan_text(out.back().plan, part, sides));
-  }
-  if (out.empty()) refuse(flags, "no driver's store in it has such an image");
-  return out;
 }
 
 MigrationFrame frame_of(const Flags& flags, const MigrationSides& sides) {
@@ -172,7 +128,7 @@ void settle(const Flags& flags, const MigrationSides& sides, const MigrationRepo
   if (sides.beside)
     store_switch.forget_old();
   else
-    remove_source({part.store.root, *part.graph, *part.store.driver}, sides.migration_target(), report);
+    remove_source(part.migration_source(), sides.migration_target(), report);
 }
 
 Exit roll_back(const Flags& flags) {
@@ -245,7 +201,10 @@ Exit migrate(const Flags& flags, const Globals& globals) {
   if (flags.in_place && !flags.dry_run)
     if (const auto exit = go_on_in_place(flags, globals)) return *exit;
   MigrationSides sides = open_migration(globals, flags.source, flags.source_driver, flags.target);
-  const auto planned = plan_all(flags, globals, sides);
+  size_t count = 0;
+  const auto planned = plan_parts(sides, options_of(flags, globals, sides), flags.images, [&](const PlannedPart& one) {
+    if (!globals.json) print((count++ > 0 ? "\n" : "") + plan_text(one.plan, *one.part, sides));
+  });
   const MigrationFrame frame = frame_of(flags, sides);
   MigrationReport intended;
   Estimate estimate;
@@ -314,6 +273,12 @@ Command migrate_command(CLI::App& program, const Globals& globals) {
       "refuses instead; --dry-run and 'cairn scan' say what each repair loses. While it works, standard error shows "
       "what\n"
       "each worker does and how much of the whole is done.\n\n"
+      "A root may hold stores of several drivers, and of both layouts where an engine of 1.10 to 18.09 migrated a "
+      "graph: "
+      "all\n"
+      "become one, what several have comes once, and a tag goes where the first has it. The root of an engine with "
+      "user\n"
+      "namespaces, ROOT/100000.100000, is a SOURCE of its own, and goes --to a directory of that name.\n\n"
       "In place, for another --storage-driver, the old store is kept in SOURCE/.cairn-switch: start the engine, look\n"
       "around, and then either --rollback, or --remove-source, which first reads every layer of the new store back.\n\n"
       "Of --storage-opt, options of the source's driver go to the source where the target has another: dm.datadev and\n"

@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/damage.h"
 #include "cli/output/terminal.h"
+#include "cli/planned_parts.h"
 #include "cli/privilege.h"
 #include "cli/scan_text.h"
 #include "cli/surroundings.h"
@@ -24,7 +25,9 @@ void add_estimate(ScanReport& report, const Globals& globals) {
     as_advised.driver = way.driver;
     const MigrationSides sides = open_migration(as_advised, report.root.root, globals.driver, way.target);
     Estimate estimate;
-    for (const auto& plan : plan_parts(sides, globals.jobs)) estimate.add(plan);
+    MigrateOptions options = sides.options(globals.jobs);
+    options.verify = true;
+    for (const auto& part : plan_parts(sides, options)) estimate.add(part.plan);
     report.estimate = estimate;
   } catch (const Error& e) {
     if (e.code() == Errc::interrupted) throw;
@@ -62,9 +65,12 @@ Command scan_command(CLI::App& program, const Globals& globals) {
       "are\n"
       "read and hashed for a fraction of a second. Damage is listed on standard error; exit status 3 if there is any.\n"
       "With --json: an object with root, layout (graph, content-addressed, mixed or empty), engine, evidence, hints,\n"
-      "drivers, whose objects have name, layout, images, layers, containers, bytes, repositories and damage (kind, "
-      "object,\n"
-      "detail, and repair: what migrating does about it, and what that loses), and next: why, steps (command, why), "
+      "user_namespace_roots (names of directories in it that are roots of their own, '100000.100000'),\n"
+      "drivers, whose objects have name, layout, images, layers, containers, taken_over (images and containers of a "
+      "graph\n"
+      "that a later engine migrated), bytes, repositories and damage (kind, object, detail, and repair: what migrating "
+      "does\n"
+      "about it, and what that loses), and next: why, steps (command, why), "
       "notes,\n"
       "obstacle and estimate (bytes_to_hash, bytes_to_copy, bytes_free, layers_of_unknown_size,\n"
       "containers_of_unknown_size, links (none, hard, reflink), seconds and sample).\n\n"

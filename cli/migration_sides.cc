@@ -1,25 +1,30 @@
 #include "cli/migration_sides.h"
 
+#include <unistd.h>
+
 #include "cli/exit.h"
 #include "core/layer/store_lock.h"
 #include "core/migrate/root_state.h"
 #include "core/migrate/switch.h"
+#include "core/util/error.h"
+#include "core/util/remapped_root.h"
+#include "core/util/take_group.h"
 
 namespace cairn {
 
 Survey MigrationPart::survey(unsigned jobs) const {
-  if (graph) return cairn::survey(MigrationSource{store.root, *graph, *store.driver}, jobs);
+  if (graph) return cairn::survey(migration_source(), jobs);
   return cairn::survey(ContentSource{store.root, *store.metadata, *store.driver}, jobs);
 }
 
 MigrationPlan MigrationPart::plan(const MigrationTarget& target, const MigrateOptions& options) const {
-  if (graph) return plan_migration(MigrationSource{store.root, *graph, *store.driver}, target, options);
+  if (graph) return plan_migration(migration_source(), target, options);
   return plan_migration(ContentSource{store.root, *store.metadata, *store.driver}, target, options);
 }
 
 MigrationReport MigrationPart::run(const MigrationPlan& plan, const MigrationTarget& target,
                                    const MigrateOptions& options, Progress& progress) const {
-  if (graph) return run_migration(plan, MigrationSource{store.root, *graph, *store.driver}, target, options, progress);
+  if (graph) return run_migration(plan, migration_source(), target, options, progress);
   return run_migration(plan, ContentSource{store.root, *store.metadata, *store.driver}, target, options, progress);
 }
 
@@ -41,21 +46,26 @@ MigrateOptions MigrationSides::options(unsigned jobs) const {
   return out;
 }
 
-std::vector<MigrationPlan> plan_parts(const MigrationSides& sides, unsigned jobs) {
-  std::vector<MigrationPlan> out;
-  MigrateOptions options = sides.options(jobs);
-  options.verify = true;
-  for (const auto& part : sides.parts) {
-    out.push_back(part.plan(sides.migration_target(), options));
-    options.later_part = true;
+// As engines with user namespaces make theirs, and the directory that they are told: containers pass by their group.
+static void make_remapped_root(const std::filesystem::path& root, const IdBase& ids) {
+  for (const auto& path : {root.parent_path(), root}) {
+    if (!ensure_dir_at(AT_FDCWD, path.string(), 0710)) continue;
+    if (::chown(path.c_str(), static_cast<uid_t>(-1), ids.gid) != 0)
+      throw_errno("giving '" + printable(path.string()) + "' its group");
   }
-  return out;
 }
 
 void MigrationSides::make_target() {
   if (beside) StoreSwitch(parts.front().store.root).make_staging();
-  as_named_by_user([&] { ensure_dir_at(AT_FDCWD, target.root.string(), 0710); });
+  const auto ids = remapped_root(target.root);
+  as_named_by_user([&] {
+    if (ids)
+      make_remapped_root(std::filesystem::absolute(target.root), *ids);
+    else
+      ensure_dir_at(AT_FDCWD, target.root.string(), 0710);
+  });
   target.root_fd = open_dir(target.root.string());
+  if (beside) take_group(target.root_fd.get(), parts.front().store.root_fd.get());
 }
 
 std::set<std::string> MigrationSides::switched_parts() const {

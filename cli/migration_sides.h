@@ -17,6 +17,7 @@ struct MigrationPart {
   Store store;
   std::unique_ptr<LegacyGraph> graph;  // of Docker 0.7 to 1.9; none for what later engines wrote
 
+  MigrationSource migration_source() const { return {store.root, *graph, *store.driver}; }  // of a graph
   std::string name() const { return store.driver_name + (graph ? " (graph)" : ""); }
   Survey survey(unsigned jobs) const;
   MigrationPlan plan(const MigrationTarget& target, const MigrateOptions& options) const;
@@ -37,8 +38,5 @@ struct MigrationSides {
   // What the switch to the new store exchanges or takes away, by name below the root.
   std::set<std::string> switched_parts() const;
 };
-
-// Of all parts, whole and to be verified.
-std::vector<MigrationPlan> plan_parts(const MigrationSides& sides, unsigned jobs);
 
 }  // namespace cairn

@@ -22,6 +22,7 @@ static Json json_of(const DriverScan& driver) {
           {"images", driver.images},
           {"layers", driver.layers},
           {"containers", driver.containers},
+          {"taken_over", {{"images", driver.taken_over_images}, {"containers", driver.taken_over_containers}}},
           {"bytes", driver.bytes},
           {"repositories", repositories},
           {"damage", damage}};
@@ -41,13 +42,10 @@ Json json_of(const ScanReport& report) {
   const RootScan& scan = report.root;
   Json drivers = Json::array();
   for (const auto& driver : scan.drivers) drivers.push_back(json_of(driver));
-  return {{"root", scan.root},
-          {"layout", scan.layout},
-          {"drivers", drivers},
-          {"engine", text_or_null(scan.engine)},
-          {"evidence", scan.evidence},
-          {"hints", scan.hints},
-          {"next", json_of(report, report.advice)}};
+  return {{"root", scan.root},         {"layout", scan.layout},
+          {"drivers", drivers},        {"engine", text_or_null(scan.engine)},
+          {"evidence", scan.evidence}, {"user_namespace_roots", scan.remapped},
+          {"hints", scan.hints},       {"next", json_of(report, report.advice)}};
 }
 
 // What to do next, below what is there.
@@ -74,6 +72,16 @@ std::string scan_text(const ScanReport& report, unsigned jobs) {
     rows.push_back({printable(driver.name), driver.layout, std::to_string(driver.images), std::to_string(driver.layers),
                     std::to_string(driver.containers), human_size(driver.bytes), std::to_string(driver.damage.size())});
   if (rows.size() > 1) out += "\n" + format_table(rows);
+  for (const auto& driver : scan.drivers)
+    if (driver.taken_over_images > 0)
+      out += fmt::format(
+          "\n{} of {} images and {} of {} containers in graph/ ({}) were migrated by a later engine already.\n",
+          driver.taken_over_images, driver.images, driver.taken_over_containers, driver.containers,
+          printable(driver.name));
+  if (!scan.remapped.empty()) out += "\n";
+  for (const auto& name : scan.remapped)
+    out += fmt::format("{}  the root of an engine with user namespaces, a store of its own: cairn scan {}\n", name,
+                       shell_word((std::filesystem::path(scan.root) / name).string()));
   if (!scan.hints.empty()) out += "\n";
   for (const auto& hint : scan.hints) out += printable(hint, 1000) + "\n";
   return out + next_text(report, jobs);

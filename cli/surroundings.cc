@@ -7,6 +7,7 @@
 #include "cli/wiring.h"
 #include "core/layer/store_lock.h"
 #include "core/util/fd.h"
+#include "core/util/remapped_root.h"
 
 namespace cairn {
 
@@ -30,8 +31,10 @@ Surroundings surroundings_of(const std::string& root, const Globals& globals) {
   const Fd root_fd = open_dir(root);
   struct statvfs fs;
   here.read_only = ::fstatvfs(root_fd.get(), &fs) == 0 && (fs.f_flag & ST_RDONLY) != 0;
-  here.is_new_root = is_same_directory(root_fd.get(), kNewRoot);
-  here.new_root_is_free = is_empty_or_absent(kNewRoot);
+  const std::filesystem::path path(path_of(root_fd.get()));
+  if (remapped_root(path)) here.new_root += "/" + path.filename().string();
+  here.is_new_root = is_same_directory(root_fd.get(), here.new_root);
+  here.new_root_is_free = is_empty_or_absent(here.new_root);
   // Of a store that is not there yet: to try a driver out where one is would write to it.
   const std::filesystem::path place = std::filesystem::path(here.read_only ? kNewRoot : root) / ".cairn-switch/new";
   for (const char* name : {"overlay2", "btrfs", "vfs"}) {

@@ -9,7 +9,9 @@
 #include "cli/output/terminal.h"
 #include "cli/privilege.h"
 #include "core/layer/store_lock.h"
+#include "core/migrate/graph/taken_over.h"
 #include "core/migrate/switch.h"
+#include "core/util/remapped_root.h"
 #include "drivers/aufs/aufs.h"
 #include "drivers/btrfs/btrfs.h"
 #include "drivers/devicemapper/devicemapper.h"
@@ -294,6 +296,25 @@ bool concerns(const std::string& option, const std::string& driver) {
   return option.starts_with(driver == "devicemapper" ? "dm." : driver + ".");
 }
 
+std::string paths_below(const std::string& root, const std::vector<std::string>& names) {
+  std::string out;
+  for (const auto& name : names)
+    out += (out.empty() ? "'" : ", '") + printable((std::filesystem::path(root) / name).string()) + "'";
+  return out;
+}
+
+// An engine with user namespaces adds the name itself to the directory that it is told.
+void refuse_other_name(const std::string& source, const std::string& target) {
+  const auto ids = remapped_root(std::filesystem::path(source));
+  if (!ids || target.empty()) return;
+  const std::string name = without_trailing_slash(source).filename().string();
+  if (without_trailing_slash(target).filename() == name) return;
+  throw UserError(Errc::invalid, "migrating '" + printable(source) +
+                                     "': it is the root of an engine with user namespaces, which looks for it by its "
+                                     "name: say --to '" +
+                                     printable((std::filesystem::path(target) / name).string()) + "'");
+}
+
 // What the root holds, of any driver and layout, or of the one that is named. Half-migrated roots have both layouts.
 std::vector<MigrationPart> open_parts(const std::string& root, const std::string& named,
                                       const std::function<std::vector<std::string>(const std::string&)>& options_of) {
@@ -306,6 +327,11 @@ std::vector<MigrationPart> open_parts(const std::string& root, const std::string
   for (const auto& held : legacy_held(root))
     if (is_meant(held.name)) out.push_back(open_part(root, held.name, true, options_of(held.name)));
   if (!out.empty()) return out;
+  if (const auto remapped = remapped_roots_in(root_fd.get()); named.empty() && !remapped.empty())
+    throw UserError(Errc::unsupported,
+                    "migrating '" + printable(root) +
+                        "': it holds only roots of engines with user namespaces; migrate each by itself: " +
+                        paths_below(root, remapped));
   if (named.empty())
     throw UserError(Errc::unsupported,
                     "migrating '" + printable(root) + "': it holds no images; 'cairn scan' says what it is");
@@ -345,10 +371,25 @@ std::string driver_in_place(const Globals& globals, const std::vector<MigrationP
 
 }  // namespace
 
+// What a later engine has of it is whole or damaged there.
+static void add_taken_over(const MigrationPart& part, DriverScan& scan, RootScan& all) {
+  const TakenOver taken = taken_over(part.migration_source(), *part.store.metadata);
+  for (const auto& image : part.graph->images())
+    scan.taken_over_images += image.error.empty() && taken.images.contains(image.id);
+  for (const auto& container : part.graph->containers())
+    scan.taken_over_containers += container.error.empty() && taken.containers.contains(container.id);
+  std::erase_if(scan.damage, [&](const Damage& one) { return taken.has(one.object); });
+  const auto left = left_to_graph(part.migration_source(), taken);
+  for (auto& other : all.drivers)
+    if (other.name == scan.name && other.layout != scan.layout)
+      std::erase_if(other.damage, [&](const Damage& one) { return left.contains(one.object); });
+}
+
 // What migrating would do about damage. A driver that cannot be opened here leaves the damage as it is.
-static void survey_damage(DriverScan& scan, const std::string& root, unsigned jobs) try {
-  const MigrationPart part = open_part(root, scan.name, scan.layout == "graph", {});
+static void survey_damage(DriverScan& scan, RootScan& all, unsigned jobs) try {
+  const MigrationPart part = open_part(all.root, scan.name, scan.layout == "graph", {});
   add_survey(part.survey(jobs), scan.damage);
+  if (part.graph) add_taken_over(part, scan, all);
 } catch (const Error& e) {
   if (e.code() == Errc::interrupted) throw;
   debug("surveying the damage of " + scan.name + ": " + e.what());
@@ -358,12 +399,13 @@ RootScan scan_of(const std::string& root, const Globals& globals) {
   RootScan scan = as_named_by_user([&] { return scan_root(root, {globals.jobs, true}); });
   if (!globals.driver.empty())
     std::erase_if(scan.drivers, [&](const DriverScan& one) { return one.name != name_in_root(globals.driver); });
-  for (auto& driver : scan.drivers) survey_damage(driver, root, globals.jobs);
+  for (auto& driver : scan.drivers) survey_damage(driver, scan, globals.jobs);
   return scan;
 }
 
 MigrationSides open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
                               const std::string& target) {
+  refuse_other_name(source, target);
   MigrationSides sides;
   sides.in_place = target.empty();
   // Of --storage-opt the source gets what concerns its driver, unless the target elsewhere has the same driver.

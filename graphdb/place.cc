@@ -1,6 +1,7 @@
 #include "graphdb/place.h"
 
 #include "core/util/error.h"
+#include "core/util/take_group.h"
 #include "graphdb/util/files.h"
 
 namespace cairn {
@@ -76,6 +77,7 @@ void Place::make() {
   ensure_dirs_at(AT_FDCWD, root_.string(), 0710);
   const int root = root_fd();
   bool made = ensure_dir_at(root, "containers", 0710);
+  if (made) take_group(open_dir_at(root, "containers").get(), root);
   ensure_dirs_at(root, "image/" + driver_, 0700);
   for (const auto& folder : kFolders) made |= ensure_dir_at(root, image(folder.path), folder.mode);
   if (made) sync_file_system(layerdb_fd());

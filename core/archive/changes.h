@@ -7,6 +7,7 @@
 
 #include "core/archive/stream.h"
 #include "core/archive/tree.h"
+#include "core/util/remapped_root.h"
 
 namespace cairn {
 
@@ -43,14 +44,16 @@ std::vector<Change> changes_between(const Tree& tree, const Tree& parent, const 
 // Carry::all, for a tar that is to make the same files again: every xattr, times to the nanosecond, and a change of "/"
 // is the root itself.
 enum class Carry { docker, all };
-int64_t write_diff(const Tree& tree, const std::vector<Change>& changes, ByteSink& out, Carry carry = Carry::docker);
+// Owners are the host's in the tree and the container's in the tar.
+int64_t write_diff(const Tree& tree, const std::vector<Change>& changes, ByteSink& out, Carry carry = Carry::docker,
+                   IdBase ids = {});
 
 // The layer tar as engines make it of an overlay2 layer's own directory (`own`, read without regard to marks). Engines
 // differ in headers: bits of the type in the mode, up to 24; names of users, up to 20.10.
 struct EngineTarForm {
   bool type_bits = true, root_names = true;
 };
-int64_t write_engine_diff(const Tree& own, EngineTarForm form, ByteSink& out);
+int64_t write_engine_diff(const Tree& own, EngineTarForm form, ByteSink& out, IdBase ids = {});
 
 // The whole tree as a plain tar, as `docker export` gives it (no whiteouts).
 void write_export(const Tree& tree, ByteSink& out);

@@ -35,10 +35,14 @@ TarType type_of(const struct stat& st) {
 
 class TreeTar {
  public:
-  explicit TreeTar(ByteSink& out, Carry carry = Carry::docker)
-      : carry_(carry), tar_(out, carry == Carry::all ? TarTimes::nanoseconds : TarTimes::seconds), buffer_(256 << 10) {}
-  TreeTar(ByteSink& out, EngineTarForm form)
-      : tar_(out, TarTimes::seconds, form.root_names ? TarNames::root : TarNames::none, TarModes::with_type),
+  explicit TreeTar(ByteSink& out, Carry carry = Carry::docker, IdBase ids = {})
+      : carry_(carry),
+        ids_(ids),
+        tar_(out, carry == Carry::all ? TarTimes::nanoseconds : TarTimes::seconds),
+        buffer_(256 << 10) {}
+  TreeTar(ByteSink& out, EngineTarForm form, IdBase ids)
+      : ids_(ids),
+        tar_(out, TarTimes::seconds, form.root_names ? TarNames::root : TarNames::none, TarModes::with_type),
         buffer_(256 << 10),
         engine_(form) {}
 
@@ -61,6 +65,7 @@ class TreeTar {
   }
 
   Carry carry_ = Carry::docker;
+  IdBase ids_;
   TarWriter tar_;
   std::vector<char> buffer_;
   std::optional<EngineTarForm> engine_;
@@ -74,8 +79,8 @@ TarEntry TreeTar::entry_of(const TreeNode& node, const std::string& path) {
   entry.type = type_of(st);
   entry.name = entry.type == TarType::directory ? path + "/" : path;
   entry.mode = st.st_mode & (engine_ && engine_->type_bits ? 0177777 : 07777);
-  entry.uid = st.st_uid;
-  entry.gid = st.st_gid;
+  entry.uid = ids_.in_container(st.st_uid);
+  entry.gid = ids_.group_in_container(st.st_gid);
   entry.mtime = st.st_mtim;
   if (entry.type == TarType::file) entry.size = static_cast<uint64_t>(st.st_size);
   if (entry.type == TarType::symlink) entry.link_target = node.link_target();
@@ -156,8 +161,8 @@ void TreeTar::add_whiteout(const std::string& path) {
 
 }  // namespace
 
-int64_t write_diff(const Tree& tree, const std::vector<Change>& changes, ByteSink& out, Carry carry) {
-  TreeTar tar(out, carry);
+int64_t write_diff(const Tree& tree, const std::vector<Change>& changes, ByteSink& out, Carry carry, IdBase ids) {
+  TreeTar tar(out, carry, ids);
   for (const auto& change : changes) {
     check_interrupt();
     const std::string path = change.path.substr(change.path.starts_with('/') ? 1 : 0);
@@ -179,8 +184,8 @@ int64_t write_diff(const Tree& tree, const std::vector<Change>& changes, ByteSin
   return tar.finish();
 }
 
-int64_t write_engine_diff(const Tree& own, EngineTarForm form, ByteSink& out) {
-  TreeTar tar(out, form);
+int64_t write_engine_diff(const Tree& own, EngineTarForm form, ByteSink& out, IdBase ids) {
+  TreeTar tar(out, form, ids);
   tar.add_below(own.root(), "", 0);
   return tar.finish();
 }

@@ -48,8 +48,9 @@ LayerTar recorded_tar(ByteSource& json_lines, Tree tree, const Watch& watch) {
 }
 
 static int64_t write_tar(const LayerFiles& files, const TarForm& form, ByteSink& out) {
-  if (form) return write_engine_diff(*files.own, *form, out);
-  return write_diff(files.tree, changes_between(files.tree, files.parent, {.rule = Compare::exact}), out);
+  if (form) return write_engine_diff(*files.own, *form, out, files.ids);
+  const auto changes = changes_between(files.tree, files.parent, {.rule = Compare::exact});
+  return write_diff(files.tree, changes, out, Carry::docker, files.ids);
 }
 
 LayerTar fresh_tar(const LayerFiles& files, const TarForm& form, ByteSink& tar_split, const Watch& watch) {

@@ -37,6 +37,7 @@ LayerTar recorded_tar(ByteSource& json_lines, Tree tree, const Watch& watch);
 struct LayerFiles {
   Tree tree, parent;
   std::optional<Tree> own{};  // see Driver::own_files
+  IdBase ids{};               // owners are the host's there, and the container's in the tar
 };
 // As cairn makes it of the trees' difference; or as an engine, of the layer's own files.
 using TarForm = std::optional<EngineTarForm>;

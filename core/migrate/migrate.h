@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -39,6 +40,17 @@ struct MigrationTarget {
   std::function<void()> guard;  // throws if an engine runs on the target
 };
 
+// What a later engine that migrated a graph in place, or began to, has taken over: what it left of that in the graph is
+// of yesterday.
+struct TakenOver {
+  std::map<std::string, ImageId> images{};  // v1 id -> what it became, which comes from the content-addressed part
+  std::set<std::string> removed{};          // images it had migrated, which neither layout has any more
+  std::set<std::string> containers{};
+  bool tags = false;    // of those images too: it finished with them, and its users have moved them since
+  bool layers = false;  // the part that has its layout comes too, and tells which of the driver's layers are left over
+  bool has(const std::string& object) const;  // an image or a container
+};
+
 struct MigrateOptions {
   bool in_place = false;  // target driver == source driver, no layer is written
   bool beside = false;    // the target is made below the source's root, to be switched to
@@ -46,8 +58,11 @@ struct MigrateOptions {
   enum class State { carried, volumes_carried, stays } state = State::carried;
   bool later_part = false;  // of several of one root: what the target holds came with the parts before
   bool containers = true;   // and their volumes
-  // Those that a later engine has taken over from the graph: what it left of them in there is of yesterday.
-  std::set<std::string> taken_over{};
+  TakenOver taken_over{};   // of a graph
+  // Those of the graphs beside this one: containers made with them come from there.
+  std::set<std::string> other_drivers{};
+  // Images and containers of the graph beside a content-addressed layout, which is migrated too: nothing to do with it.
+  std::set<std::string> left_to_graph{};
   bool verify = false;                // read every layer back from the target and compare
   std::vector<std::string> images{};  // v1 ids chosen by the user (ancestors come along); empty: all
   unsigned jobs = 1;
@@ -76,7 +91,8 @@ struct MigratedContainer {
 };
 
 // Something that belongs to no image and no container. kind: volume, state (an engine's), volumes (their database),
-// layer (of the driver, that nothing refers to), other.
+// layer (of the driver, that nothing refers to), image (of a graph, that a later engine removed), tag (that the target
+// has on another image), other.
 inline constexpr const char* kLeftOverLayer = "layer";
 struct MigratedState {
   std::string kind, name;

@@ -26,7 +26,21 @@ struct LayerPlacer::Made {
 LayerPlacer::LayerPlacer(const SourceTrees& source, const MigrationTarget& target, const MigrateOptions& options,
                          LayerStore& layers, Progress& progress)
     : source_(source), target_(target), options_(options), layers_(layers), progress_(progress) {
-  for (const auto& record : target.metadata.layers().list()) target_ids_.emplace(record.chain, record.cache_id);
+  for (const auto& record : target.metadata.layers().list()) {
+    target_ids_.emplace(record.chain, record.cache_id);
+    were_there_.insert(record.chain);
+    taken_ids_.insert(record.cache_id);
+  }
+}
+
+std::optional<LayerId> LayerPlacer::target_id(const ChainId& chain) const {
+  const auto found = target_ids_.find(chain);
+  return found == target_ids_.end() ? std::nullopt : std::optional(found->second);
+}
+
+// In place the layer is what has the name.
+LayerId LayerPlacer::free_id(const LayerId& wanted) const {
+  return options_.in_place || !taken_ids_.contains(wanted) ? wanted : LayerId(random_hex(32));
 }
 
 uint64_t LayerPlacer::fill(DiffTarget& target, const Tree& tree, const Tree& parent, const std::set<std::string>* names,
@@ -43,7 +57,9 @@ uint64_t LayerPlacer::fill(DiffTarget& target, const Tree& tree, const Tree& par
 
 // Everything that needs no parent in the target. Runs in parallel.
 LayerPlacer::Made LayerPlacer::make(const LayerPlace& place) {
-  const LayerId& id = place.record.cache_id;
+  LayerRecord record = place.record;
+  record.cache_id = target_ids_.at(record.chain);
+  const LayerId& id = record.cache_id;
   const auto& parent_chain = place.record.parent;
   Made made;
   made.transaction = target_.metadata.layers().begin({});  // the batch's trace names the directory
@@ -53,12 +69,13 @@ LayerPlacer::Made LayerPlacer::make(const LayerPlace& place) {
     std::optional<std::set<std::string>> names;
     if (place.tar_split && place.names_are_its_own) names = content_of_tar_split(*decompress(place.tar_split())).names;
     const Tree parent = parent_chain ? source_.tree(source_ids_.at(*parent_chain)) : Tree();
-    const uint64_t copied = fill(*made.target, source_.tree(id), parent, names ? &*names : nullptr, Links::hard);
+    const uint64_t copied =
+        fill(*made.target, source_.tree(place.record.cache_id), parent, names ? &*names : nullptr, Links::hard);
     const auto size = static_cast<uint64_t>(std::max<int64_t>(place.record.size, 0));
     progress_.advance(size - std::min(size, copied));  // what was linked; the rest has been told while it was copied
   }
   if (place.tar_split) copy(*place.tar_split(), made.transaction->tar_split());
-  made.transaction->prepare(place.record);
+  made.transaction->prepare(record);
   return made;
 }
 
@@ -127,16 +144,24 @@ void LayerPlacer::place_batch(const std::vector<const LayerPlace*>& batch, std::
 
 std::map<ChainId, std::string> LayerPlacer::place(const std::vector<LayerPlace>& places, bool resumed) {
   if (resumed && !options_.in_place)
-    for (const auto& chain : drop_incomplete(source_, target_, places, layers_)) target_ids_.erase(chain);
+    for (const auto& chain : drop_incomplete(source_, target_, places, layers_)) {
+      taken_ids_.erase(target_ids_.at(chain));
+      target_ids_.erase(chain);
+      were_there_.erase(chain);
+    }
   std::map<ChainId, std::string> failed;
   std::vector<const LayerPlace*> batch;
   std::vector<const LayerPlace*> todo;
   for (const auto& place : places) {
     source_ids_.emplace(place.record.chain, place.record.cache_id);
-    if (target_ids_.emplace(place.record.chain, place.record.cache_id).second)
-      todo.push_back(&place);
-    else
+    if (target_ids_.contains(place.record.chain)) {
       progress_.item_done();
+      continue;
+    }
+    const LayerId id = free_id(place.record.cache_id);
+    target_ids_.emplace(place.record.chain, id);
+    taken_ids_.insert(id);
+    todo.push_back(&place);
   }
   for (size_t begin = 0; begin < todo.size(); begin += kBatch) {
     batch.assign(todo.begin() + static_cast<ptrdiff_t>(begin),

@@ -16,7 +16,8 @@
 
 namespace cairn {
 
-// A layer whose DiffID is known. Its directory has the same name on both sides.
+// A layer whose DiffID is known. Its directory has the same name on both sides, unless another layer has that name in
+// the target: parts of one root may have used one name for different layers.
 struct LayerPlace {
   LayerRecord record;
   // The record of its tar, gzip included; none: what the source has of it is of no use.
@@ -40,11 +41,17 @@ class LayerPlacer {
   void copy_writable(const LayerId& id, const std::optional<LayerId>& source_parent,
                      const std::optional<LayerId>& parent);
 
+  // The source has the chain's tree under this name; another part of its root brings the layer, or brought it.
+  void add_source(const ChainId& chain, const LayerId& id) { source_ids_.emplace(chain, id); }
+  bool was_there(const ChainId& chain) const { return were_there_.contains(chain); }  // before anything was placed
+  std::optional<LayerId> target_id(const ChainId& chain) const;                       // where it is or will be
+
   const Copied& copied() const { return copied_; }
 
  private:
   struct Made;
   void place_batch(const std::vector<const LayerPlace*>& batch, std::map<ChainId, std::string>& failed);
+  LayerId free_id(const LayerId& wanted) const;
   Made make(const LayerPlace& place);
   // Returns the bytes it had to copy.
   uint64_t fill(DiffTarget& target, const Tree& tree, const Tree& parent, const std::set<std::string>* names,
@@ -57,6 +64,8 @@ class LayerPlacer {
   Progress& progress_;
   std::map<ChainId, LayerId> source_ids_;  // whose tree in the source is the chain's
   std::map<ChainId, LayerId> target_ids_;  // its cache-id in the target, where it is or will be
+  std::set<ChainId> were_there_;
+  std::set<LayerId> taken_ids_;  // cache-ids in the target
   std::mutex mutex_;
   Copied copied_;  // guarded by mutex_
 };

@@ -10,6 +10,7 @@
 #include "core/migrate/recheck.h"
 #include "core/util/error.h"
 #include "core/util/interrupt.h"
+#include "core/util/remapped_root.h"
 #include "core/util/replace_file.h"
 #include "core/util/usage.h"
 #include "core/util/workers.h"
@@ -27,6 +28,10 @@ static bool is_dir_at(int fd, const std::string& path) {
   return st && S_ISDIR(st->st_mode);
 }
 
+static bool is_empty_dir_at(int fd, const std::string& path) {
+  return is_dir_at(fd, path) && list_dir(open_dir_at(fd, path).get()).empty();
+}
+
 std::set<std::string> volumes_of(const std::filesystem::path& path) {
   const Fd root = open_dir(path.string());
   const auto volumes = try_open_at(root.get(), "volumes", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -41,7 +46,7 @@ std::set<std::string> volumes_of(const std::filesystem::path& path) {
 
 namespace {
 
-enum class Fate { carried, left, not_state };
+enum class Fate { carried, left, scratch, not_state };  // scratch: left, where there is any
 struct Known {
   const char* name;
   Fate fate;
@@ -63,7 +68,8 @@ constexpr Known kKnown[] = {
     {"linkgraph.db", Fate::not_state, ""},
     {"lost+found", Fate::not_state, ""},
     {"runtimes", Fate::not_state, ""},
-    {"tmp", Fate::not_state, ""},
+    {"tmp", Fate::scratch, "what engines were in the middle of"},
+    {"_tmp", Fate::scratch, "what engines were in the middle of"},
     {"init", Fate::not_state, ""},
     {"execdriver", Fate::not_state, ""},
     {"aufs", Fate::not_state, ""},
@@ -150,7 +156,7 @@ bool has_old_volumes(const std::filesystem::path& path) {
 
 static std::vector<MigratedState> list_root_state(const std::filesystem::path& source, const MigrateOptions& options) {
   std::vector<MigratedState> out;
-  if (!options.containers || options.state == MigrateOptions::State::stays) return out;
+  if (!options.containers || options.later_part || options.state == MigrateOptions::State::stays) return out;
   const Fd root = open_dir(source.string());
   for (const auto& name : volumes_of(source)) out.push_back({kVolume, name, "planned", ""});
   if (exists_at(root.get(), "volumes/metadata.db")) out.push_back({"volumes", "volumes/metadata.db", "planned", ""});
@@ -158,8 +164,11 @@ static std::vector<MigratedState> list_root_state(const std::filesystem::path& s
   for (const auto& name : list_dir(root.get())) {
     const Known* of = known(name);
     if (is_of_graph(name) || (of && of->fate == Fate::not_state)) continue;
+    if (of && of->fate == Fate::scratch && is_empty_dir_at(root.get(), name)) continue;
     if (!LayerId::valid(name))
       out.push_back({"other", name, "left", "no engine gives a file there such a name"});
+    else if (remapped_root(std::string_view(name)))
+      out.push_back({"other", name, "left", "the root of an engine with user namespaces: it is migrated by itself"});
     else if (of && of->fate == Fate::carried)
       out.push_back({"state", name, "planned", ""});
     else

@@ -20,7 +20,7 @@ LayerFiles SourceTrees::files_on(const LayerId& id, const std::optional<LayerId>
     ancestors = ancestors_in(parents_, *parent);
     ancestors.insert(ancestors.begin(), *parent);
   }
-  return {driver_.tree_over(id, ancestors), parent ? tree(*parent) : Tree(), driver_.own_files(id)};
+  return {driver_.tree_over(id, ancestors), parent ? tree(*parent) : Tree(), driver_.own_files(id), ids_};
 }
 
 bool SourceTrees::has(const LayerId& id) const {

@@ -2,6 +2,7 @@
 // each id is checked against hashes in the one and in nothing in the other.
 #pragma once
 
+#include <filesystem>
 #include <optional>
 
 #include "core/interfaces/driver.h"
@@ -11,7 +12,8 @@ namespace cairn {
 
 class SourceTrees {
  public:
-  explicit SourceTrees(const Driver& driver) : driver_(driver) {}
+  SourceTrees(const Driver& driver, const std::filesystem::path& root)
+      : driver_(driver), ids_(remapped_root(root).value_or(IdBase())) {}
 
   void add(const LayerId& id, const std::optional<LayerId>& parent) { parents_[id] = parent; }
   const LayerParents& parents() const noexcept { return parents_; }
@@ -26,6 +28,7 @@ class SourceTrees {
 
  private:
   const Driver& driver_;
+  IdBase ids_;
   LayerParents parents_;
 };
 

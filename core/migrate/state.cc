@@ -25,13 +25,13 @@ static Json parse(const std::string& text, const std::string& what) {
 SourceIdentity identity_of(const MigrationSource& source) {
   std::string ids;
   for (const auto& image : source.graph.images()) ids += image.id + "\n";
-  return {source.graph.driver(), source.root.string(), Digest::of(ids)};
+  return {source.graph.driver(), source.root.string(), Digest::of(ids), "graph-" + source.graph.driver()};
 }
 
 SourceIdentity identity_of(const ContentSource& source) {
   std::string ids;
   for (const auto& id : source.metadata.images().list()) ids += id.str() + "\n";
-  return {std::string(source.driver.name()), source.root.string(), Digest::of(ids)};
+  return {std::string(source.driver.name()), source.root.string(), Digest::of(ids), "content"};
 }
 
 static std::string text_of(const SourceIdentity& source) {
@@ -48,6 +48,7 @@ static bool engine_was_in(int root_fd) {
 MigrationState::MigrationState(int root_fd, const SourceIdentity& source)
     : root_(dup_fd(root_fd)),
       identity_(text_of(source)),
+      part_(source.part),
       resumed_(exists_at(root_fd, kDir) && !engine_was_in(root_fd)) {
   const auto there = try_read_file_at(root_.get(), std::string(kDir) + "/source.json");
   if (!there) return;
@@ -65,10 +66,13 @@ void MigrationState::create() {
   replace_file_at(dir().get(), "source.json", identity_, 0600);
 }
 
+// Graphs of two drivers may both have a layer of that id, each its own.
+std::string MigrationState::file_of(const std::string& id) const { return part_ + "." + id; }
+
 Fd MigrationState::dir() const { return open_dir_at(root_.get(), kDir); }
 
 std::optional<HashedLayer> MigrationState::load(const std::string& id) const {
-  const auto text = try_read_file_at(root_.get(), std::string(kDir) + "/" + id + ".json");
+  const auto text = try_read_file_at(root_.get(), std::string(kDir) + "/" + file_of(id) + ".json");
   if (!text) return std::nullopt;
   const Json entry = Json::parse(*text, nullptr, false);
   if (!entry.is_object() || !entry.contains("diff") || !entry["diff"].is_string() || !entry.contains("size") ||
@@ -78,7 +82,8 @@ std::optional<HashedLayer> MigrationState::load(const std::string& id) const {
   if (!diff) return std::nullopt;
   const std::string split = entry["tar_split"].get<std::string>();
   if (!split.empty()) {  // data may have reached the disk or not: only the hash tells
-    const auto fd = try_open_at(root_.get(), std::string(kDir) + "/" + id + ".tar-split.gz", O_RDONLY | O_NOFOLLOW);
+    const auto fd =
+        try_open_at(root_.get(), std::string(kDir) + "/" + file_of(id) + ".tar-split.gz", O_RDONLY | O_NOFOLLOW);
     if (!fd) return std::nullopt;
     Sha256 hash;
     std::string buffer(1 << 20, '\0');
@@ -91,11 +96,11 @@ std::optional<HashedLayer> MigrationState::load(const std::string& id) const {
 }
 
 Fd MigrationState::create_tar_split(const std::string& id) {
-  return open_at(dir().get(), id + ".tar-split.gz", O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+  return open_at(dir().get(), file_of(id) + ".tar-split.gz", O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
 }
 
 Fd MigrationState::open_tar_split(const std::string& id) const {
-  return open_at(dir().get(), id + ".tar-split.gz", O_RDONLY | O_NOFOLLOW);
+  return open_at(dir().get(), file_of(id) + ".tar-split.gz", O_RDONLY | O_NOFOLLOW);
 }
 
 void MigrationState::save(const std::string& id, const HashedLayer& layer) {
@@ -110,7 +115,7 @@ void MigrationState::save(const std::string& id, const HashedLayer& layer) {
   const Json entry = {
       {"diff", layer.diff.str()}, {"size", layer.size}, {"tar_split", split}, {"warning", layer.warning}};
   const Fd own = dir();
-  const std::string name = id + ".json", fresh = name + ".new";
+  const std::string name = file_of(id) + ".json", fresh = name + ".new";
   remove_tree_at(own.get(), fresh);
   create_file_at(own.get(), fresh, entry.dump(-1, ' ', false, Json::error_handler_t::replace), 0600);
   if (::renameat(own.get(), fresh.c_str(), own.get(), name.c_str()) != 0)

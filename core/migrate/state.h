@@ -22,7 +22,8 @@ struct HashedLayer {
 
 struct SourceIdentity {
   std::string driver, path;
-  Digest ids;  // of all its image ids
+  Digest ids;        // of all its image ids
+  std::string part;  // of those of its root: goes into names of files
 };
 SourceIdentity identity_of(const MigrationSource& source);
 SourceIdentity identity_of(const ContentSource& source);
@@ -45,8 +46,10 @@ class MigrationState {
 
  private:
   Fd dir() const;
+  std::string file_of(const std::string& id) const;
   Fd root_;
   std::string identity_;  // JSON text
+  std::string part_;
   bool resumed_ = false;
 };
 

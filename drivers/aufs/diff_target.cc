@@ -10,6 +10,7 @@
 
 #include "core/util/error.h"
 #include "core/util/replace_file.h"
+#include "core/util/take_group.h"
 #include "drivers/aufs/ancestors.h"
 #include "drivers/aufs/marks.h"
 #include "drivers/sys/implied.h"
@@ -18,7 +19,8 @@ namespace cairn::aufs {
 
 static Fd begin_diff(Aufs& driver, const LayerId& id) {
   const int home = driver.home().make();
-  for (const char* part : {"mnt", "diff", "layers"}) ensure_dir_at(home, part, 0700);
+  for (const char* part : {"mnt", "diff", "layers"})
+    if (ensure_dir_at(home, part, 0710)) take_group(open_dir_at(home, part).get(), home);
   for (const auto& path :
        {"layers/" + id.str(), "mnt/" + id.str(), "mnt/" + id.str() + "-removing", "diff/" + id.str() + "-removing"})
     if (exists_at(home, path))

@@ -12,7 +12,7 @@ namespace cairn::aufs {
 
 class Aufs : public Driver {
  public:
-  explicit Aufs(const std::filesystem::path& root) : home_(root, "aufs", 0700) {}
+  explicit Aufs(const std::filesystem::path& root) : home_(root, "aufs", 0710) {}
 
   std::string_view name() const noexcept override { return "aufs"; }
   DriverStatus probe() const override;

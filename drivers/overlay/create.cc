@@ -35,7 +35,7 @@ Fd add_container_parts(const LayerStage& stage, const LayerId& lower) {
 
 }  // namespace
 
-ImageLayer::ImageLayer(Overlay& driver, const LayerId& id) : driver_(driver), stage_(driver.home(), id, 0700) {
+ImageLayer::ImageLayer(Overlay& driver, const LayerId& id) : driver_(driver), stage_(driver.home(), id, 0710) {
   mkdir_at(stage_.fd(), "root", 0755);
   root_ = open_dir_at(stage_.fd(), "root");
 }
@@ -63,7 +63,7 @@ void Overlay::create(const LayerId& id, const std::optional<LayerId>& parent) {
               [&] {
                 const bool on_image = try_root(*parent).has_value();
                 const LayerId lower = on_image ? *parent : lower_of(*parent);
-                LayerStage stage(home_, id, 0700);
+                LayerStage stage(home_, id, 0710);
                 const Fd upper = add_container_parts(stage, lower);
                 const Tree below = tree(*parent), image = tree_of_root(lower);
                 UpperDirectory target(upper.get());

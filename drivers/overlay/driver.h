@@ -16,7 +16,7 @@ namespace cairn::overlay {
 
 class Overlay : public Driver {
  public:
-  explicit Overlay(const std::filesystem::path& root) : home_(root, "overlay", 0700) {}
+  explicit Overlay(const std::filesystem::path& root) : home_(root, "overlay", 0710) {}
 
   std::string_view name() const noexcept override { return "overlay"; }
   DriverStatus probe() const override { return probe_overlay(home_); }

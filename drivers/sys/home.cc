@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/util/error.h"
+#include "core/util/take_group.h"
 #include "drivers/sys/mount_table.h"
 
 namespace cairn {
@@ -34,7 +35,13 @@ int LayerHome::make() {
     const std::lock_guard lock(mutex_);
     ensure_dirs_at(AT_FDCWD, root_.parent_path(), 0755);
     ensure_dir_at(AT_FDCWD, root_, 0710);
-    ensure_dirs_at(open_dir(root_).get(), path_, mode_);
+    Fd at = open_dir(root_);
+    for (const auto& part : fs::path(path_)) {
+      const bool made = ensure_dir_at(at.get(), part, mode_);
+      Fd next = open_at(at.get(), part, O_RDONLY | O_DIRECTORY);
+      if (made) take_group(next.get(), at.get());
+      at = std::move(next);
+    }
   }
   return fd();
 }
@@ -90,7 +97,9 @@ Fd LayerHome::begin(const LayerId& id, mode_t mode) {
   if (exists(id) || exists_at(make(), stage_name(id)))
     throw Error(Errc::already_exists, "making the layer '" + id.str() + "': it exists already");
   mkdir_at(fd(), stage_name(id), mode);
-  return open_dir_at(fd(), stage_name(id));
+  Fd stage = open_dir_at(fd(), stage_name(id));
+  take_group(stage.get(), fd());
+  return stage;
 }
 
 void LayerHome::publish(const LayerId& id) const {

@@ -16,7 +16,8 @@ namespace cairn {
 
 class LayerHome {
  public:
-  // `path` below `root`, each component made with `mode` when needed; `reserved` names in it are no layers.
+  // `path` below `root`, each component made with `mode` and the root's group when needed; `reserved` names in it are
+  // no layers.
   LayerHome(const std::filesystem::path& root, std::string path, mode_t mode, std::vector<std::string> reserved = {});
 
   int fd() const;                      // throws not_found while there is none

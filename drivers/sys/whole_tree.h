@@ -24,7 +24,7 @@ class WholeTreeDriver : public Driver {
   LayerHome& home() { return home_; }
 
  protected:
-  WholeTreeDriver(const std::filesystem::path& root, const std::string& home) : home_(root, home, 0700) {}
+  WholeTreeDriver(const std::filesystem::path& root, const std::string& home) : home_(root, home, 0710) {}
   void require_unmounted(const LayerId& id) const;  // throws in_use
   // What root alone can do is not to be done; `why` goes on after "not root: ".
   DriverStatus status_without_root(const std::string& why) const;

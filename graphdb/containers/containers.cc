@@ -4,6 +4,7 @@
 #include "core/util/error.h"
 #include "core/util/ids.h"
 #include "core/util/replace_file.h"
+#include "core/util/take_group.h"
 #include "graphdb/util/files.h"
 
 namespace cairn {
@@ -46,6 +47,7 @@ static void put_new(int containers_fd, const std::string& id, const std::map<std
   const std::string temporary = std::string(kTemporary) + random_hex(8);
   mkdir_at(containers_fd, temporary, 0710);
   const Fd dir = open_dir_at(containers_fd, temporary);
+  take_group(dir.get(), containers_fd);
   for (const auto& [name, content] : files) {
     create_file_at(dir.get(), name, content, 0600);
     fsync_fd(open_regular_at(dir.get(), name).get(), name);

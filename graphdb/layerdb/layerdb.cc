@@ -138,6 +138,7 @@ std::vector<MountRecord> LayerDb::mounts(std::vector<Damage>* damage) const {
   const auto dir = place_.try_dir(place_.image("layerdb/mounts"));
   if (!dir) return out;
   for (const auto& name : list_dir(dir->get())) {
+    if (name.ends_with("-removing")) continue;  // it is no container's any more
     if (!valid_name(name)) {
       note(damage, "mount-name-invalid", printable(name), "no engine gives a writable layer such a name");
       continue;

@@ -123,14 +123,16 @@ class ImageReader {
 
   void read_tar_split() {
     constexpr off_t smallest_gzip = 18;
+    const std::string name = tar_split_file(graph_, image_.id);
+    const auto told = [&](const char* what) { return "its file '" + name + "' is " + what; };
     try {
-      const auto st = stat_at(graph_, image_.id + "/tar-data.json.gz");
+      const auto st = stat_at(graph_, image_.id + "/" + name);
       if (!st) return;
-      const Fd file = open_regular_at(graph_, image_.id + "/tar-data.json.gz");
+      const Fd file = open_regular_at(graph_, image_.id + "/" + name);
       char magic[2] = {};
-      if (st->st_size == 0) return note("tar-data-empty", "its file 'tar-data.json.gz' is empty");
+      if (st->st_size == 0) return note("tar-data-empty", told("empty"));
       if (st->st_size < smallest_gzip || read_full(file.get(), magic) != 2 || magic[0] != '\x1f' || magic[1] != '\x8b')
-        return note("tar-data-truncated", "its file 'tar-data.json.gz' is no gzip file");
+        return note("tar-data-truncated", told("no gzip file"));
       image_.has_tar_split = true;
     } catch (const Error& e) {
       if (!refuse_unreadable(e)) note("tar-data-truncated", e.what());
@@ -208,6 +210,12 @@ class ChainCheck {
 };
 
 }  // namespace
+
+std::string tar_split_file(int graph_fd, const std::string& id) {
+  const std::string own = ".migration-tardata";
+  const bool done = exists_at(graph_fd, id + "/.migration-diffid") && exists_at(graph_fd, id + "/" + own);
+  return done ? own : "tar-data.json.gz";
+}
 
 std::vector<LegacyImage> read_legacy_images(int root_fd, const DriverLayers& layers,
                                             const std::vector<DriverLayers>& others, std::vector<Damage>& damage) {

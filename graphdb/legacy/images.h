@@ -13,4 +13,8 @@ namespace cairn {
 std::vector<LegacyImage> read_legacy_images(int root_fd, const DriverLayers& layers,
                                             const std::vector<DriverLayers>& others, std::vector<Damage>& damage);
 
+// The file of graph/<id> with the record of its layer's tar: that of Docker's own migration, once it was done with the
+// layer (it had to make a fresh one where the first did not fit the files), else the first.
+std::string tar_split_file(int graph_fd, const std::string& id);
+
 }  // namespace cairn

@@ -39,7 +39,8 @@ class DiskLegacyGraph : public LegacyGraph {
   std::unique_ptr<ByteSource> open_raw_tar_split(const std::string& id) const override {
     if (image(id) == nullptr)
       throw Error(Errc::not_found, "reading the tar-split record of image '" + printable(id, 80) + "': no such image");
-    return read_from(open_regular_at(root_.get(), "graph/" + id + "/tar-data.json.gz"));
+    const Fd graph = open_dir_at(root_.get(), "graph");
+    return read_from(open_regular_at(graph.get(), id + "/" + tar_split_file(graph.get(), id)));
   }
   std::unique_ptr<ByteSource> open_tar_split(const std::string& id) const override {
     return decompress(open_raw_tar_split(id));

@@ -6,6 +6,7 @@
 #include "core/util/error.h"
 #include "core/util/fd.h"
 #include "core/util/ids.h"
+#include "core/util/remapped_root.h"
 #include "graphdb/catalog/catalog.h"
 #include "graphdb/driver_layers.h"
 #include "graphdb/legacy/drivers.h"
@@ -88,22 +89,17 @@ static void measure(RootScan& scan, int root_fd, unsigned jobs) {
   }
 }
 
-// "231072.231072": the root of an engine that ran with user namespaces, inside the one of that name's engine.
-static bool is_user_namespace_root(int root_fd, const std::string& name) {
-  const size_t dot = name.find('.');
-  const auto digits = [](const std::string& text) {
-    return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-  };
-  return dot != std::string::npos && digits(name.substr(0, dot)) && digits(name.substr(dot + 1)) &&
-         (exists_at(root_fd, name + "/image") || exists_at(root_fd, name + "/graph"));
+std::vector<std::string> remapped_roots_in(int root_fd) {
+  std::vector<std::string> out;
+  for (const auto& name : list_dir(root_fd))
+    if (remapped_root(std::string_view(name)) &&
+        (exists_at(root_fd, name + "/image") || exists_at(root_fd, name + "/graph")))
+      out.push_back(name);
+  return out;
 }
 
 static std::vector<std::string> find_hints(int root_fd, const RootScan& scan) {
   std::vector<std::string> hints;
-  for (const auto& name : list_dir(root_fd))
-    if (is_user_namespace_root(root_fd, name))
-      hints.push_back("'" + name + "' is the root of an engine with user namespaces: give '" +
-                      printable((std::filesystem::path(scan.root) / name).string()) + "' to see it");
   const bool has_graph =
       std::any_of(scan.drivers.begin(), scan.drivers.end(), [](auto& d) { return d.layout == "graph"; });
   if (!has_graph && !graph_ids(root_fd).empty())
@@ -137,6 +133,7 @@ RootScan scan_root(const std::filesystem::path& root, const ScanOptions& options
     scan.engine = std::move(evidence.engine);
     scan.evidence = std::move(evidence.clues);
   }
+  scan.remapped = remapped_roots_in(root_fd.get());
   scan.hints = find_hints(root_fd.get(), scan);
   return scan;
 }

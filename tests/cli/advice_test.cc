@@ -97,12 +97,25 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(Advice, WhatWasMigratedInPlaceIsNotMigratedAgain) {
-  const Advice advice = advise(root_with({driver("vfs"), driver("vfs", "graph")}), kUsual);
+  DriverScan graph = driver("vfs", "graph");
+  graph.taken_over_images = graph.images;
+  const Advice advice = advise(root_with({driver("vfs"), graph}), kUsual);
   EXPECT_FALSE(advice.way);
   EXPECT_EQ(commands(advice), "cairn migrate /srv/docker --in-place --remove-source\n");
-  DriverScan half = driver("vfs");
-  half.images = 1;
-  EXPECT_TRUE(advise(root_with({half, driver("vfs", "graph")}), kUsual).way);
+  graph.containers = 1;
+  EXPECT_TRUE(advise(root_with({driver("vfs"), graph}), kUsual).way);
+  graph.containers = 0, graph.taken_over_images = 1;
+  EXPECT_THAT(advise(root_with({driver("vfs"), graph}), kUsual).why, HasSubstr("began to migrate"));
+}
+
+TEST(Advice, RootsOfEnginesWithUserNamespacesAreLookedAtByThemselves) {
+  RootScan scan = root_with({}, "/var/lib/docker");
+  scan.remapped = {"100000.100000", "231072.231072"};
+  EXPECT_EQ(commands(advise(scan, kUsual)),
+            "cairn scan /var/lib/docker/100000.100000\ncairn scan /var/lib/docker/231072.231072\n");
+  Surroundings here{.usable = {"overlay2"}, .new_root_is_free = true, .new_root = "/var/lib/docker/100000.100000"};
+  EXPECT_THAT(commands(advise(root_with({driver("aufs")}, "/mnt/docker/100000.100000"), here)),
+              HasSubstr(" --to /var/lib/docker/100000.100000 "));
 }
 
 TEST(Advice, AnEmptyDirectoryOfAnotherDriverIsNoStore) {

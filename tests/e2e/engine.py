@@ -47,9 +47,10 @@ def unavailable():
 
 class Engine:
     """`beside`: a program that runs in the engine's namespaces as long as it does, from before to after it. What is left mounted
-    below the root after both is in `left_mounts` once the engine has stopped."""
+    below the root after both is in `left_mounts` once the engine has stopped. `files`: path -> text of files of this machine that
+    the engine sees with other content."""
 
-    def __init__(self, root, driver, flags=(), beside=()):
+    def __init__(self, root, driver, flags=(), beside=(), files=None):
         self.root, self.driver = os.path.realpath(root), driver
         self.run = tempfile.mkdtemp(prefix="eng-", dir="/tmp")       # short: sockets lie in here
         self.sock, self.log = f"{self.run}/docker.sock", f"{self.run}/dockerd.log"
@@ -61,7 +62,12 @@ class Engine:
                    "--bridge=none", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false",
                    "--cgroup-parent", "/" + self.cgroup, "--storage-driver", driver, *flags]
         self.left_mounts, self.mounts_file = None, f"{self.run}/mounts"
-        plan = json.dumps({"beside": list(beside), "below": self.root, "mounts_file": self.mounts_file})
+        seen = {}
+        for number, (path, text) in enumerate((files or {}).items()):
+            seen[path] = f"{self.run}/file{number}"
+            with open(seen[path], "w") as out:
+                out.write(text)
+        plan = json.dumps({"beside": list(beside), "files": seen, "below": self.root, "mounts_file": self.mounts_file})
         env = {"PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": self.run}
         with open(self.log, "w") as log:
             self.process = subprocess.Popen([*UNSHARE, sys.executable, "-B", __file__, plan, *command], stdin=subprocess.PIPE, stdout=log,
@@ -230,6 +236,8 @@ def _inside(plan, command):
     if not command:                      # the probe of unavailable()
         return
     plan = json.loads(plan)
+    for path, shown in plan["files"].items():
+        subprocess.run(["mount", "--bind", shown, path], check=True)
     beside = subprocess.Popen(plan["beside"], stdin=subprocess.DEVNULL) if plan["beside"] else None
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 

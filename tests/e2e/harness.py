@@ -64,9 +64,9 @@ class Case(unittest.TestCase):
     def start(self, *args, input=None, env=None, **popen):
         return Running(self.binary, args, input is not None, {**os.environ, **(env or {})}, popen)
 
-    def engine(self, root, driver, *flags, beside=()):
+    def engine(self, root, driver, *flags, beside=(), files=None):
         """A private engine on `root`, stopped at the end of the case at the latest."""
-        started = engine.Engine(root, driver, flags, beside)
+        started = engine.Engine(root, driver, flags, beside, files)
         self.addCleanup(started.stop)
         return started
 

@@ -10,10 +10,12 @@ from store import Store
 
 
 def identity(root, driver):
-    """What the root is but for its driver."""
+    """What the root is but for its driver, and for where it lies."""
     found = Store(root, driver).identity()
     for config in found["containers"].values():
         del config["Driver"]
+        for mount in config["MountPoints"].values():
+            mount["Source"] = mount["Source"].removeprefix(os.path.realpath(root))
     return found
 
 

@@ -7,6 +7,7 @@
 #include "core/migrate/copy_directory.h"
 #include "core/migrate/host_config.h"
 #include "core/migrate/recheck.h"
+#include "core/migrate/volume_sources.h"
 #include "core/util/error.h"
 #include "core/util/replace_file.h"
 
@@ -26,12 +27,12 @@ std::string with_driver(const std::string& config, const std::string& driver) {
 
 // containers/ID: logs, checkpoints, hosts and the like as they are.
 static uint64_t copy_files(const ContentContainer& container, const ContentSource& source,
-                           const MigrationTarget& target, Progress& progress) {
+                           const MigrationTarget& target, const MigrateOptions& options, Progress& progress) {
   const std::string& id = container.id;
-  const std::string config = with_driver(source.metadata.containers().config(id), std::string(target.driver.name()));
+  std::string config = with_driver(source.metadata.containers().config(id), std::string(target.driver.name()));
   const Fd from = open_dir_at(open_dir((source.root / "containers").string()).get(), id);
   const Fd target_root = open_dir(target.root.string());
-  ensure_dir_at(target_root.get(), "containers", 0710);
+  if (!options.beside) config = with_volumes_in(config, path_of(target_root.get()));
   const Fd to = open_dir_at(target_root.get(), "containers");
   const auto lock = FileLock::wait(to.get(), FileLock::Kind::exclusive);  // else another writer sweeps the half copy
   remove_tree_at(to.get(), id);
@@ -47,8 +48,8 @@ static uint64_t copy_files(const ContentContainer& container, const ContentSourc
 }
 
 bool migrate_container(const ContentContainer& container, const ContentSource& source, const SourceTrees& trees,
-                       const MigrationTarget& target, LayerPlacer& placer, LayerStore& layers, bool resumed,
-                       uint64_t& bytes, Progress& progress) {
+                       const MigrationTarget& target, const MigrateOptions& options, LayerPlacer& placer,
+                       LayerStore& layers, bool resumed, uint64_t& bytes, Progress& progress) {
   auto& metadata = target.metadata;
   if (!resumed && metadata.layers().find_mount(container.id)) return false;
   const MountRecord& mount = *container.mount;
@@ -64,7 +65,7 @@ bool migrate_container(const ContentContainer& container, const ContentSource& s
   if (mount.init_id) placer.copy_writable(*mount.init_id, container.image_layer, below);
   placer.copy_writable(mount.mount_id, mount.init_id ? mount.init_id : container.image_layer,
                        mount.init_id ? mount.init_id : below);
-  bytes += copy_files(container, source, target, progress);
+  bytes += copy_files(container, source, target, options, progress);
   layers.sync();
   const FileLock lock = FileLock::wait(metadata.lock_fd(), FileLock::Kind::exclusive);
   if (target.guard) target.guard();

@@ -4,6 +4,7 @@
 
 #include "core/layer/layer_store.h"
 #include "core/layer/store_lock.h"
+#include "core/migrate/add_references.h"
 #include "core/migrate/content/containers.h"
 #include "core/migrate/content/selection.h"
 #include "core/migrate/ends_run.h"
@@ -97,16 +98,18 @@ class ContentRun {
     const auto failed = placer.place(places_, state_.resumed());
     for (size_t i = 0; i < places_.size(); ++i) {
       MigratedLayer& item = report_.layers[i];
+      if (const auto id = placer.target_id(places_[i].record.chain)) item.cache_id = id->str();
       if (const auto why = failed.find(places_[i].record.chain); why != failed.end()) {
         item.status = "failed", item.error = why->second;
         failed_.emplace(why->first, why->second);
       } else if (item.status == "planned") {
-        item.status = "migrated";
+        item.status = placer.was_there(places_[i].record.chain) ? "exists" : "migrated";
       }
     }
   }
 
   void store_images() {
+    const auto before = target_.metadata.images().list();  // also what another part of the root brought meanwhile
     for (size_t i = 0; i < selection_.images.size(); ++i) {
       MigratedImage& item = report_.images[i];
       if (item.status == "failed") continue;
@@ -114,7 +117,9 @@ class ContentRun {
       try {
         store_image(selection_.images[i]);
         item.image_id = item.source_id;
-        if (item.status == "planned") item.status = "migrated";
+        if (item.status == "planned")
+          item.status =
+              std::binary_search(before.begin(), before.end(), selection_.images[i].id) ? "exists" : "migrated";
       } catch (const Error& e) {
         if (ends_run(e, options_)) throw;
         item.status = "failed", item.error = e.what(), item.image_id.clear();
@@ -162,8 +167,8 @@ class ContentRun {
       progress_.state(label, "copying");
       progress_.expect(item.bytes);
       try {
-        const bool made = migrate_container(selection_.containers[i], source_, selection_.trees, target_, placer,
-                                            layers_, state_.resumed(), report_.bytes_copied, progress_);
+        const bool made = migrate_container(selection_.containers[i], source_, selection_.trees, target_, options_,
+                                            placer, layers_, state_.resumed(), report_.bytes_copied, progress_);
         item.status = made ? "migrated" : "exists";
       } catch (const Error& e) {
         if (ends_run(e, options_)) throw;
@@ -179,11 +184,7 @@ class ContentRun {
     for (size_t i = 0; i < selection_.images.size(); ++i)
       if (report_.images[i].status != "failed")
         for (const auto& tag : selection_.images[i].tags) add.emplace(tag, selection_.images[i].id);
-    const FileLock lock = FileLock::wait(target_.metadata.lock_fd(), FileLock::Kind::exclusive);
-    // Tags that the target has moved since an earlier run stay where its user put them.
-    for (const auto& [repository, entries] : target_.metadata.references().all())
-      for (const auto& [reference, id] : entries) add.erase(reference);
-    target_.metadata.references().update(add, {});
+    add_references(target_, std::move(add), report_.state);
   }
 
   const ContentSource& source_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/migrate/layer_tar.h"
+#include "core/migrate/left_over.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -233,8 +234,10 @@ std::vector<LayerId> Salvage::unclaimed() const {
 }
 
 std::vector<LayerId> Salvage::orphans() const {
-  auto out = unclaimed();
-  std::erase_if(out, [](const LayerId& id) { return !is_hex64(id.str().substr(0, 64)); });
+  auto out = source_.driver.list();
+  std::erase_if(out, [&](const LayerId& id) {
+    return claims_.contains(id) || !may_be_left_over(id) || !(trees_.has(id) || is_unfinished(id));
+  });
   return out;
 }
 

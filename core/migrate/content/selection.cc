@@ -6,6 +6,7 @@
 #include "core/json/go_json.h"
 #include "core/migrate/content/salvage.h"
 #include "core/migrate/ends_run.h"
+#include "core/migrate/left_over.h"
 #include "core/migrate/verify.h"
 #include "core/util/error.h"
 
@@ -16,7 +17,7 @@ namespace {
 class Selecting {
  public:
   Selecting(const ContentSource& source, const MigrateOptions& options)
-      : source_(source), options_(options), out_(source.driver), salvage_(source, out_.trees) {}
+      : source_(source), options_(options), out_(source), salvage_(source, out_.trees) {}
 
   ContentSelection run() {
     select_images();
@@ -26,7 +27,7 @@ class Selecting {
     for (auto& one : source_.driver.examine(out_.trees.parents())) out_.damage.push_back(std::move(one));
     if (options_.images.empty())
       for (const auto& id : salvage_.orphans())
-        out_.left_over.push_back({kLeftOverLayer, id.str(), "left", "no image and no container refers to it"});
+        if (!is_of_graph(id.str())) out_.left_over.push_back(left_over_layer(id));
     return std::move(out_);
   }
 
@@ -62,6 +63,11 @@ class Selecting {
       if (!std::binary_search(all.begin(), all.end(), id))
         for (const auto& name : names)
           out_.damage.push_back({"reference-dangling", name, "its image " + id.str() + " is not there", "left out"});
+  }
+
+  bool is_of_graph(const std::string& id) const {
+    return options_.left_to_graph.contains(id.ends_with(kInit) ? id.substr(0, id.size() - std::string(kInit).size())
+                                                               : id);
   }
 
   bool is_chosen(const ImageId& id) const {
@@ -100,6 +106,7 @@ class Selecting {
       container.id = id;
       if (const auto mount = mounts.find(id); mount != mounts.end()) container.mount = mount->second;
       mounts.erase(id);
+      if (options_.left_to_graph.contains(id)) continue;
       if (!describe(container)) continue;
       if (!options_.images.empty() && !chosen.contains(container.image)) continue;
       out_.containers.push_back(std::move(container));

@@ -39,7 +39,7 @@ struct ContentContainer {
 };
 
 struct ContentSelection {
-  explicit ContentSelection(const Driver& driver) : trees(driver) {}
+  explicit ContentSelection(const ContentSource& source) : trees(source.driver, source.root) {}
   std::vector<ContentImage> images;
   std::vector<ContentLayer> layers;  // parents first, no other than somebody needs
   std::vector<ContentContainer> containers;

@@ -11,6 +11,7 @@
 #include "core/migrate/host_config.h"
 #include "core/migrate/recheck.h"
 #include "core/migrate/root_state.h"
+#include "core/migrate/volume_sources.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -99,7 +100,7 @@ static std::string new_config(const LegacyContainer& container, const ImagePlace
     fields["MountPoints"] = *points;
     out = go_json::encode(fields);
   }
-  return out;
+  return options.in_place || options.beside ? out : with_volumes_in(out, path_of(open_dir(target.root.string()).get()));
 }
 
 bool migrate_container(const LegacyContainer& container, const ImagePlace& image, const MigrationSource& source,

@@ -29,7 +29,7 @@ static void check_target(const MigrationSource& source, const MigrationTarget& t
   refuse_target(target.root, source.root);
 }
 
-static void plan_images(const MigrationTarget& target, const Selection& selection,
+static void plan_images(const MigrationTarget& target, const Selection& selection, const MigrateOptions& options,
                         const std::map<std::string, ImageId>& mapping, MigrationPlan& plan) {
   std::set<ImageId> present;
   for (const auto& id : target.metadata.images().list()) present.insert(id);
@@ -39,14 +39,17 @@ static void plan_images(const MigrationTarget& target, const Selection& selectio
     const auto done = mapping.find(image->id);
     if (done != mapping.end() && present.contains(done->second))
       item.image_id = done->second.str(), item.status = "exists";
-    if (!image->error.empty()) item.status = "failed";
+    if (const auto taken = options.taken_over.images.find(image->id); taken != options.taken_over.images.end())
+      item.image_id = taken->second.str(), item.status = "exists", item.error.clear();
+    else if (!image->error.empty())
+      item.status = "failed";
     MigratedLayer layer;
     layer.source_id = image->id;
     layer.parent = image->parent.value_or("");
     layer.size = image->layer_size.value_or(0);
     layer.method = image->has_tar_split ? "tar-split" : "diff";
     layer.status = item.status;
-    layer.error = image->error;
+    layer.error = item.error;
     if (item.status == "planned") {
       plan.bytes_to_hash += static_cast<uint64_t>(std::max<int64_t>(layer.size, 0));
       plan.layers_of_unknown_size += !image->layer_size;
@@ -87,14 +90,15 @@ MigrationPlan plan_migration(const MigrationSource& source, const MigrationTarge
   if (there) mapping = read_mapping(root.get(), &plan.damage);
   std::set<std::string> known;
   for (const auto& [id, image] : mapping) known.insert(id);
+  for (const auto& [id, image] : options.taken_over.images) known.insert(id);
   Selection selection = select(source, options);
   examine_tar_data(source, known, options.jobs, selection);
   for (const auto& damage : source.graph.damage())
-    if (damage.kind != "container-image-missing")
+    if (damage.kind != "container-image-missing" && !options.taken_over.has(damage.object))
       plan.damage.push_back(damage);  // engines allowed that: see the container
   plan.damage.insert(plan.damage.end(), selection.damage.begin(), selection.damage.end());
   describe_repairs(plan.damage);
-  plan_images(target, selection, mapping, plan);
+  plan_images(target, selection, options, mapping, plan);
   plan_containers(source, target, selection, options, plan);
   plan.state = find_root_state(source.root, target.root, options);
   plan.state.insert(plan.state.end(), selection.left_over.begin(), selection.left_over.end());

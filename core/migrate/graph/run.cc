@@ -6,7 +6,9 @@
 #include "core/image/v1_config.h"
 #include "core/layer/layer_store.h"
 #include "core/layer/store_lock.h"
+#include "core/migrate/add_references.h"
 #include "core/migrate/ends_run.h"
+#include "core/migrate/graph/adopted_image.h"
 #include "core/migrate/graph/containers.h"
 #include "core/migrate/graph/hash_layer.h"
 #include "core/migrate/graph/selection.h"
@@ -69,9 +71,10 @@ class Run {
     layers_.recover();
     LayerPlacer placer(selection_.trees, target_, options_, layers_, progress_);
     hashed_.resize(selection_.images.size());
+    adopted_.resize(selection_.images.size());
     recall();
     hash();
-    assign_chains();
+    assign_chains(placer);
     announce(places_.size());
     place(placer);
     store_images();
@@ -101,26 +104,24 @@ class Run {
     progress_.state("image " + report_.images[i].source_id.substr(0, 12), "failed");
   }
 
-  // Layers of images that an earlier run finished need no hashing: their configuration names them. Of a run that was
-  // not finished the state says more.
+  // Layers of images that an engine or an earlier run finished need no hashing: their configuration names them. Of a
+  // run that was not finished the state says more.
   void recall() {
+    const auto& taken = options_.taken_over.images;
     mapping_ = read_mapping(root_.get());
-    if (state_.resumed()) return;
+    for (const auto& [id, image] : taken) mapping_.insert_or_assign(id, image);
     for (size_t i = 0; i < selection_.images.size(); ++i) {
       const auto known = mapping_.find(selection_.images[i]->id);
       if (report_.images[i].status != "exists" || known == mapping_.end()) continue;
-      try {
-        const auto diffs = diff_ids_of(target_.metadata.images().config(known->second));
-        std::optional<ChainId> chain;
-        for (const auto& diff : diffs) chain = chain_id(chain, diff);
-        const auto record = chain ? target_.metadata.layers().find(*chain) : std::nullopt;
-        if (record)
-          hashed_[i] = HashedLayer{record->diff, record->size, selection_.images[i]->has_tar_split, ""};
-        else
-          report_.images[i].status = report_.layers[i].status = "planned";
-      } catch (const Error&) {  // its configuration is damaged: made anew
+      const bool is_taken = taken.contains(known->first);
+      if (state_.resumed() && !is_taken) continue;
+      auto there = adopt_image(target_.metadata, known->second);
+      if (!there) {  // damaged, or the part that has it could not bring it: made anew
         report_.images[i].status = report_.layers[i].status = "planned";
+        continue;
       }
+      hashed_[i] = HashedLayer{there->top.diff, there->top.size, selection_.images[i]->has_tar_split, ""};
+      if (is_taken) adopted_[i] = std::move(there);
     }
   }
 
@@ -153,14 +154,14 @@ class Run {
 
   // An image whose parent failed, or is not there or not before it (a circle), fails too.
   void fail_with_parent(const LegacyImage& image, size_t i) {
-    if (!image.parent || report_.images[i].status == "failed") return;
+    if (!image.parent || adopted_[i] || report_.images[i].status == "failed") return;
     const auto parent = index_.find(*image.parent);
     if (parent == index_.end() || report_.images[parent->second].status == "failed")
       fail(i, "its parent " + *image.parent + " could not be migrated");
   }
 
   // ChainIDs, and whose directory stands for each: the first in Docker's order.
-  void assign_chains() {
+  void assign_chains(LayerPlacer& placer) {
     for (size_t i = 0; i < selection_.images.size(); ++i) {
       const LegacyImage& image = *selection_.images[i];
       index_[image.id] = i;
@@ -168,6 +169,15 @@ class Run {
       fail_with_parent(image, i);
       chains_.emplace_back();
       if (layer.status == "failed" || !hashed_[i]) continue;
+      if (adopted_[i]) {
+        const LayerRecord& top = adopted_[i]->top;
+        chains_[i] = top.chain;
+        describe(layer, *hashed_[i], top.chain);
+        layer.cache_id = top.cache_id.str();
+        owner_.emplace(top.chain, image.id);
+        placer.add_source(top.chain, LayerId(image.id));
+        continue;
+      }
       const auto parent = image.parent ? chains_[index_.at(*image.parent)] : std::nullopt;
       const ChainId chain = chain_id(parent, hashed_[i]->diff);
       chains_[i] = chain;
@@ -214,17 +224,23 @@ class Run {
       if (const auto why = failed.find(*chains_[i]); why != failed.end())
         fail(i, why->second);
       else if (layer.status == "planned")
-        layer.status = "migrated";
+        layer.status = placer.was_there(*chains_[i]) ? "exists" : "migrated";
+      if (const auto id = placer.target_id(*chains_[i])) layer.cache_id = id->str();
     }
   }
 
   void store_images() {
+    const auto before = target_.metadata.images().list();  // also what another part of the root brought
     std::vector<std::vector<DiffId>> diffs(chains_.size());
     std::vector<std::vector<std::string>> history(chains_.size());
     for (size_t i = 0; i < chains_.size(); ++i) {
       const LegacyImage& image = *selection_.images[i];
       fail_with_parent(image, i);
       if (report_.images[i].status == "failed") continue;
+      if (adopted_[i]) {
+        diffs[i] = adopted_[i]->diffs, history[i] = adopted_[i]->history;
+        continue;
+      }
       try {
         if (image.parent) diffs[i] = diffs[index_.at(*image.parent)], history[i] = history[index_.at(*image.parent)];
         diffs[i].push_back(hashed_[i]->diff);
@@ -235,7 +251,8 @@ class Run {
         if (image.checksum) target_.metadata.distribution().add(hashed_[i]->diff, *image.checksum, "");
         mapping_.insert_or_assign(image.id, id);
         report_.images[i].image_id = id.str();
-        if (report_.images[i].status == "planned") report_.images[i].status = "migrated";
+        if (report_.images[i].status == "planned")
+          report_.images[i].status = std::binary_search(before.begin(), before.end(), id) ? "exists" : "migrated";
       } catch (const Error& e) {
         if (ends_run(e, options_)) throw;
         fail(i, e.what());
@@ -293,11 +310,7 @@ class Run {
       if (image == index_.end() || report_.images[image->second].status == "failed") continue;
       for (const auto& tag : tags) add.emplace(tag, *ImageId::parse(report_.images[image->second].image_id));
     }
-    const FileLock lock = FileLock::wait(target_.metadata.lock_fd(), FileLock::Kind::exclusive);
-    // Tags that the target has moved since an earlier run stay where its user put them.
-    for (const auto& [repository, entries] : target_.metadata.references().all())
-      for (const auto& [reference, id] : entries) add.erase(reference);
-    target_.metadata.references().update(add, {});
+    add_references(target_, std::move(add), report_.state);
   }
 
   // As Docker 1.10 leaves it, so that it does not migrate tags again.
@@ -320,6 +333,7 @@ class Run {
   std::map<std::string, ImageId> mapping_;
   std::map<std::string, size_t> index_;  // v1 id -> position in all the lists here
   std::vector<std::optional<HashedLayer>> hashed_;
+  std::vector<std::optional<AdoptedImage>> adopted_;  // of those that an engine has taken over
   std::vector<std::optional<ChainId>> chains_;
   std::map<ChainId, std::string> owner_;
   std::vector<LayerPlace> places_;

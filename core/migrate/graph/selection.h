@@ -12,7 +12,7 @@
 namespace cairn {
 
 struct Selection {
-  explicit Selection(const Driver& driver) : trees(driver) {}
+  explicit Selection(const MigrationSource& source) : trees(source.driver, source.root) {}
   std::vector<const LegacyImage*> images;  // sorted by id, parents first
   std::vector<const LegacyContainer*> containers;
   std::map<std::string, std::vector<std::string>> tags;  // v1 id -> familiar references
