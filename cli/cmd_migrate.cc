@@ -6,16 +6,14 @@
 
 #include "cli/commands.h"
 #include "cli/damage.h"
+#include "cli/migrate_in_place.h"
 #include "cli/migration_text.h"
+#include "cli/open_migration.h"
 #include "cli/output/out_file.h"
 #include "cli/output/terminal.h"
 #include "cli/planned_parts.h"
 #include "cli/privilege.h"
 #include "cli/report/page.h"
-#include "cli/store_check.h"
-#include "cli/wiring.h"
-#include "core/layer/store_lock.h"
-#include "core/migrate/switch.h"
 
 namespace cairn {
 namespace {
@@ -25,6 +23,8 @@ struct Flags {
   bool in_place = false, remove_source = false, no_containers = false, verify = false, dry_run = false;
   bool rollback = false, strict = false;
   std::vector<std::string> images;
+
+  InPlace as_in_place() const { return {source, remove_source, rollback}; }
 };
 
 [[noreturn]] void refuse(const Flags& flags, const std::string& why) {
@@ -105,91 +105,6 @@ bool is_refused(const MigrationReport& planned, const MigrationFrame& frame, con
   return true;
 }
 
-// What another run may bring must not be missing from a store that takes the place of the old one.
-void refuse_half(const std::string& root, const MigrationReport& report) {
-  for (const auto& one : report.damage)
-    if (one.kind == kVerifyFailed || one.kind.ends_with("-unreadable"))
-      throw Error(Errc::io,
-                  "switching '" + printable(root) + "' to the new store: " + one.kind + " " + printable(one.object) +
-                      "; the old store stays: run this again, leave it out with --image, or migrate --to another root");
-}
-
-// In place: what was made beside the old store takes its place, and what the user no longer wants goes.
-void settle(const Flags& flags, const MigrationSides& sides, const MigrationReport& report) {
-  const MigrationPart& part = sides.parts.front();
-  StoreSwitch store_switch(part.store.root);
-  if (sides.beside) {
-    refuse_half(part.store.root.string(), report);
-    sides.migration_target().guard();
-    store_switch.start(sides.switched_parts(), report.complete());
-  }
-  if (!flags.remove_source) return;
-  if (!report.complete()) return complain("the source is kept, as not everything was migrated");
-  if (sides.beside)
-    store_switch.forget_old();
-  else
-    remove_source(part.migration_source(), sides.migration_target(), report);
-}
-
-Exit roll_back(const Flags& flags) {
-  refuse_if_engine_runs(open_dir(flags.source).get());
-  StoreSwitch(flags.source).roll_back();
-  print("The old store is in place again; the new one is in " + flags.source + "/.cairn-switch/new.\n");
-  return Exit::done;
-}
-
-// --remove-source of what an earlier run migrated, or began to remove: nothing is to be migrated before that.
-bool is_about_old_store(const Flags& flags, const Globals& globals) {
-  const bool driver_is_there = globals.driver.empty() || exists_at(AT_FDCWD, flags.source + "/image/" + globals.driver);
-  return flags.remove_source && driver_is_there &&
-         (StoreSwitch(flags.source).state() == SwitchState::switched || has_source_to_remove(flags.source));
-}
-
-// The new store must be whole by itself before the old one goes. An engine may run on it.
-Exit remove_switched(const Flags& flags, const Globals& there) {
-  const Store store = open_to_read(there);
-  auto progress = make_progress(there.progress);
-  LayerStore layers = layers_of(store, there, *progress);
-  const auto wrong = layers_that_cannot_be_read(store, layers, there.jobs, *progress);
-  progress.reset();
-  for (const auto& one : wrong) complain("damage: " + describe(one));
-  if (!wrong.empty()) {
-    complain("the source is kept, as not all of the new store can be read back");
-    return Exit::partly;
-  }
-  StoreSwitch(flags.source).forget_old();
-  return Exit::done;
-}
-
-Exit remove_old_store(const Flags& flags, const Globals& globals) {
-  Globals there = globals;
-  there.root = flags.source;
-  Exit exit = Exit::done;
-  if (has_source_to_remove(flags.source)) {
-    const Store store = open_to_write(there, *make_progress(globals.progress), IfAbsent::refuse);
-    finish_removal({store.root, *store.driver, *store.metadata, {}});
-  } else {
-    exit = remove_switched(flags, there);
-  }
-  if (exit == Exit::done) print("The old store is gone.\n");
-  return exit;
-}
-
-// What is left to do of what an earlier run did in place; nothing if there was none, or it is undone.
-std::optional<Exit> go_on_in_place(const Flags& flags, const Globals& globals) {
-  StoreSwitch store_switch(flags.source);
-  const bool stopped = store_switch.state() == SwitchState::underway;
-  if (stopped) {
-    refuse_if_engine_runs(open_dir(flags.source).get());
-    store_switch.finish();
-    print("The exchange that was stopped is finished.\n");
-  }
-  const bool switched = store_switch.state() == SwitchState::switched;
-  if (flags.rollback) return stopped && !switched ? Exit::done : roll_back(flags);
-  if (is_about_old_store(flags, globals)) return remove_old_store(flags, globals);
-  return stopped && switched ? std::optional(Exit::done) : std::nullopt;
-}
-
 Exit interrupted(const Flags& flags) {
   complain("interrupted; what is done is kept: run the same command again to go on" +
            (flags.in_place ? std::string("; the old store is still in place")
@@ -199,7 +114,7 @@ Exit interrupted(const Flags& flags) {
 
 Exit migrate(const Flags& flags, const Globals& globals) {
   if (flags.in_place && !flags.dry_run)
-    if (const auto exit = go_on_in_place(flags, globals)) return *exit;
+    if (const auto exit = go_on_in_place(flags.as_in_place(), globals)) return *exit;
   MigrationSides sides = open_migration(globals, flags.source, flags.source_driver, flags.target);
   size_t count = 0;
   const auto planned = plan_parts(sides, options_of(flags, globals, sides), flags.images, [&](const PlannedPart& one) {
@@ -214,7 +129,7 @@ Exit migrate(const Flags& flags, const Globals& globals) {
   sides.make_target();
   const MigrationReport report = run_all(planned, sides, globals);
   const Exit exit = tell(report, frame, std::nullopt, flags, globals);
-  if (sides.in_place) settle(flags, sides, report);
+  if (sides.in_place) settle(flags.as_in_place(), sides, report);
   return exit;
 }
 

@@ -2,12 +2,13 @@
 
 #include "cli/commands.h"
 #include "cli/damage.h"
+#include "cli/open_migration.h"
 #include "cli/output/terminal.h"
 #include "cli/planned_parts.h"
 #include "cli/privilege.h"
+#include "cli/root_scan.h"
 #include "cli/scan_text.h"
 #include "cli/surroundings.h"
-#include "cli/wiring.h"
 
 namespace cairn {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "cli/advice.h"
 #include "cli/migration_json.h"
-#include "cli/wiring.h"
+#include "graphdb/scan/scan.h"
 
 namespace cairn {
 

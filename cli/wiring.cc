@@ -9,9 +9,6 @@
 #include "cli/output/terminal.h"
 #include "cli/privilege.h"
 #include "core/layer/store_lock.h"
-#include "core/migrate/graph/taken_over.h"
-#include "core/migrate/switch.h"
-#include "core/util/remapped_root.h"
 #include "drivers/aufs/aufs.h"
 #include "drivers/btrfs/btrfs.h"
 #include "drivers/devicemapper/devicemapper.h"
@@ -73,12 +70,6 @@ bool is_known(const std::string& name) {
                      [&](const KnownDriver& one) { return one.name == name; });
 }
 
-// What a driver is called below image/.
-std::string name_in_root(const std::string& driver) {
-  if (!driver.starts_with(kPlugin)) return driver;
-  return as_named_by_user([&] { return plugin::name_of(driver.substr(kPlugin.size())); });
-}
-
 std::vector<plugin::NamedLayer> named_layers(const std::filesystem::path& root, const std::string& driver) {
   const auto metadata = open_metadata(root, driver);
   std::map<ChainId, LayerId> layers;
@@ -135,12 +126,6 @@ HeldDriver graph_of_driver(const std::filesystem::path& root, const std::string&
   return {name, images, images, catalog->containers(&ignored).size()};
 }
 
-std::vector<HeldDriver> legacy_held(const std::filesystem::path& root) {
-  std::vector<HeldDriver> out;
-  for (const auto& name : legacy_drivers(root)) out.push_back(graph_of_driver(root, name));
-  return out;
-}
-
 std::vector<HeldDriver> held_drivers(const std::filesystem::path& root, int root_fd) {
   std::map<std::string, HeldDriver> held;
   for (const auto& name : drivers_below_image(root_fd)) held[name] = content_of_driver(root, name);
@@ -179,6 +164,13 @@ Store open_store(const Globals& globals, Fd root_fd) {
   return store;
 }
 
+// A directory for a new store.
+void make_root(const std::string& root) {
+  as_named_by_user([&] { ensure_dir_at(AT_FDCWD, root, 0710); });
+}
+
+}  // namespace
+
 Fd open_root(const std::string& root) {
   try {
     return open_dir(root);
@@ -188,12 +180,10 @@ Fd open_root(const std::string& root) {
   }
 }
 
-// A directory for a new store.
-void make_root(const std::string& root) {
-  as_named_by_user([&] { ensure_dir_at(AT_FDCWD, root, 0710); });
+std::string name_in_root(const std::string& driver) {
+  if (!driver.starts_with(kPlugin)) return driver;
+  return as_named_by_user([&] { return plugin::name_of(driver.substr(kPlugin.size())); });
 }
-
-}  // namespace
 
 Store open_to_read(const Globals& globals) {
   require_readable(globals.root);
@@ -268,75 +258,33 @@ LayerStore layers_of(const Store& store, const Globals& globals, Progress& progr
   return {*store.driver, *store.metadata, globals.jobs, progress, [root] { refuse_if_engine_runs(root->get()); }};
 }
 
-namespace {
-
 std::filesystem::path without_trailing_slash(const std::string& path) {
   const std::filesystem::path out(path);
   return out.has_filename() ? out : out.parent_path();
 }
 
-MigrationPart open_part(const std::string& root, const std::string& driver, bool legacy,
-                        std::vector<std::string> options) {
+std::vector<StoreName> stores_in(const std::string& root) {
+  std::vector<StoreName> out;
+  for (const auto& name : drivers_below_image(open_root(root).get()))
+    if (!content_of_driver(root, name).empty()) out.push_back({name, false});
+  for (const auto& name : legacy_drivers(root)) out.push_back({name, true});
+  return out;
+}
+
+MigrationPart open_part(const std::string& root, const StoreName& name, std::vector<std::string> options) {
   Globals plain;
   plain.root = root;
   plain.storage_options = std::move(options);
   MigrationPart part;
   Store& store = part.store;
   store.root = without_trailing_slash(root);
-  store.driver_name = driver;
+  store.driver_name = name.driver;
   store.root_fd = open_root(root);
-  store.driver = open_driver(driver, plain);
-  store.metadata = open_metadata(store.root, driver);
-  store.catalog = legacy ? open_legacy_catalog(store.root, driver) : open_catalog(store.root, driver);
-  if (legacy) part.graph = open_legacy(store.root, driver);
+  store.driver = open_driver(name.driver, plain);
+  store.metadata = open_metadata(store.root, name.driver);
+  store.catalog = name.graph ? open_legacy_catalog(store.root, name.driver) : open_catalog(store.root, name.driver);
+  if (name.graph) part.graph = open_legacy(store.root, name.driver);
   return part;
-}
-
-bool concerns(const std::string& option, const std::string& driver) {
-  return option.starts_with(driver == "devicemapper" ? "dm." : driver + ".");
-}
-
-std::string paths_below(const std::string& root, const std::vector<std::string>& names) {
-  std::string out;
-  for (const auto& name : names)
-    out += (out.empty() ? "'" : ", '") + printable((std::filesystem::path(root) / name).string()) + "'";
-  return out;
-}
-
-// An engine with user namespaces adds the name itself to the directory that it is told.
-void refuse_other_name(const std::string& source, const std::string& target) {
-  const auto ids = remapped_root(std::filesystem::path(source));
-  if (!ids || target.empty()) return;
-  const std::string name = without_trailing_slash(source).filename().string();
-  if (without_trailing_slash(target).filename() == name) return;
-  throw UserError(Errc::invalid, "migrating '" + printable(source) +
-                                     "': it is the root of an engine with user namespaces, which looks for it by its "
-                                     "name: say --to '" +
-                                     printable((std::filesystem::path(target) / name).string()) + "'");
-}
-
-// What the root holds, of any driver and layout, or of the one that is named. Half-migrated roots have both layouts.
-std::vector<MigrationPart> open_parts(const std::string& root, const std::string& named,
-                                      const std::function<std::vector<std::string>(const std::string&)>& options_of) {
-  std::vector<MigrationPart> out;
-  const Fd root_fd = open_root(root);
-  const auto is_meant = [&](const std::string& name) { return named.empty() || name == named; };
-  for (const auto& name : drivers_below_image(root_fd.get()))
-    if (is_meant(name) && !content_of_driver(root, name).empty())
-      out.push_back(open_part(root, name, false, options_of(name)));
-  for (const auto& held : legacy_held(root))
-    if (is_meant(held.name)) out.push_back(open_part(root, held.name, true, options_of(held.name)));
-  if (!out.empty()) return out;
-  if (const auto remapped = remapped_roots_in(root_fd.get()); named.empty() && !remapped.empty())
-    throw UserError(Errc::unsupported,
-                    "migrating '" + printable(root) +
-                        "': it holds only roots of engines with user namespaces; migrate each by itself: " +
-                        paths_below(root, remapped));
-  if (named.empty())
-    throw UserError(Errc::unsupported,
-                    "migrating '" + printable(root) + "': it holds no images; 'cairn scan' says what it is");
-  throw UserError(Errc::not_found,
-                  "migrating '" + printable(root) + "': it holds nothing of the driver '" + printable(named) + "'");
 }
 
 Store open_target(const Globals& globals, const std::string& engine_root) {
@@ -347,95 +295,6 @@ Store open_target(const Globals& globals, const std::string& engine_root) {
   choose_and_open(store, globals);
   store.catalog = open_catalog(store.root, store.driver_name);
   return store;
-}
-
-// In place the driver stays unless another is named. What is of the current layout then has nothing to be done to it.
-std::string driver_in_place(const Globals& globals, const std::vector<MigrationPart>& parts, const std::string& root) {
-  const std::string& driver = globals.driver.empty() ? parts.front().store.driver_name : globals.driver;
-  std::string names;
-  bool one = true, graph = false;
-  for (const auto& part : parts) {
-    one = one && part.store.driver_name == parts.front().store.driver_name;
-    graph = graph || part.graph;
-    names += (names.empty() ? "" : ", ") + part.name();
-  }
-  if (globals.driver.empty() && !one)
-    throw UserError(Errc::invalid, "migrating '" + printable(root) + "' in place: it holds several drivers (" + names +
-                                       "); say with --storage-driver which one it is to have");
-  if (!graph && one && driver == parts.front().store.driver_name)
-    throw UserError(Errc::invalid, "migrating '" + printable(root) +
-                                       "' in place: it has the current layout and the driver " + driver +
-                                       " already; --storage-driver names another");
-  return driver;
-}
-
-}  // namespace
-
-// What a later engine has of it is whole or damaged there.
-static void add_taken_over(const MigrationPart& part, DriverScan& scan, RootScan& all) {
-  const TakenOver taken = taken_over(part.migration_source(), *part.store.metadata);
-  for (const auto& image : part.graph->images())
-    scan.taken_over_images += image.error.empty() && taken.images.contains(image.id);
-  for (const auto& container : part.graph->containers())
-    scan.taken_over_containers += container.error.empty() && taken.containers.contains(container.id);
-  std::erase_if(scan.damage, [&](const Damage& one) { return taken.has(one.object); });
-  const auto left = left_to_graph(part.migration_source(), taken);
-  for (auto& other : all.drivers)
-    if (other.name == scan.name && other.layout != scan.layout)
-      std::erase_if(other.damage, [&](const Damage& one) { return left.contains(one.object); });
-}
-
-// What migrating would do about damage. A driver that cannot be opened here leaves the damage as it is.
-static void survey_damage(DriverScan& scan, RootScan& all, unsigned jobs) try {
-  const MigrationPart part = open_part(all.root, scan.name, scan.layout == "graph", {});
-  add_survey(part.survey(jobs), scan.damage);
-  if (part.graph) add_taken_over(part, scan, all);
-} catch (const Error& e) {
-  if (e.code() == Errc::interrupted) throw;
-  debug("surveying the damage of " + scan.name + ": " + e.what());
-}
-
-RootScan scan_of(const std::string& root, const Globals& globals) {
-  RootScan scan = as_named_by_user([&] { return scan_root(root, {globals.jobs, true}); });
-  if (!globals.driver.empty())
-    std::erase_if(scan.drivers, [&](const DriverScan& one) { return one.name != name_in_root(globals.driver); });
-  for (auto& driver : scan.drivers) survey_damage(driver, scan, globals.jobs);
-  return scan;
-}
-
-MigrationSides open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
-                              const std::string& target) {
-  refuse_other_name(source, target);
-  MigrationSides sides;
-  sides.in_place = target.empty();
-  // Of --storage-opt the source gets what concerns its driver, unless the target elsewhere has the same driver.
-  sides.parts = open_parts(source, source_driver, [&](const std::string& driver) {
-    std::vector<std::string> options;
-    if (sides.in_place || driver != globals.driver)
-      std::copy_if(globals.storage_options.begin(), globals.storage_options.end(), std::back_inserter(options),
-                   [&](const std::string& option) { return concerns(option, driver); });
-    return options;
-  });
-  Globals of_target = globals;
-  of_target.root = target;
-  if (sides.in_place) {
-    of_target.driver = driver_in_place(globals, sides.parts, source);
-    sides.beside = std::any_of(sides.parts.begin(), sides.parts.end(),
-                               [&](const MigrationPart& part) { return part.store.driver_name != of_target.driver; });
-    if (!sides.beside) std::erase_if(sides.parts, [](const MigrationPart& part) { return !part.graph; });
-    of_target.root = sides.beside ? StoreSwitch(without_trailing_slash(source)).staging().string() : source;
-  }
-  const Fd source_fd = open_root(source);
-  if (const auto holder = engine_holding(source_fd.get()); holder && !sides.in_place)
-    warn("an engine (" + printable(holder->program) + ", pid " + std::to_string(holder->pid) +
-         ") has the source open; what it changes meanwhile may be missed");
-  std::erase_if(of_target.storage_options, [&](const std::string& option) {
-    return std::any_of(sides.parts.begin(), sides.parts.end(), [&](const MigrationPart& part) {
-      return part.store.driver_name != of_target.driver && concerns(option, part.store.driver_name);
-    });
-  });
-  sides.target = open_target(of_target, sides.in_place ? source : target);
-  return sides;
 }
 
 }  // namespace cairn

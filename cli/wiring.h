@@ -11,7 +11,6 @@
 #include "cli/migration_sides.h"
 #include "cli/store.h"
 #include "core/layer/layer_store.h"
-#include "graphdb/scan/scan.h"
 
 namespace cairn {
 
@@ -32,13 +31,21 @@ void after_unmount(const std::string& target);
 
 LayerStore layers_of(const Store& store, const Globals& globals, Progress& progress);
 
-// Both ends of `cairn migrate`. `source_driver` "": all that the source holds. `target` "": in place. Makes nothing.
-// UserError if there is nothing to migrate; Errc::in_use if an engine has the target.
-MigrationSides open_migration(const Globals& globals, const std::string& source, const std::string& source_driver,
-                              const std::string& target);
+// The stores in a root: of the current layout first, then graphs. Half-migrated roots have both of one driver.
+struct StoreName {
+  std::string driver;
+  bool graph = false;
+};
+std::vector<StoreName> stores_in(const std::string& root);
+// `options`: of the driver, "dm.fs=xfs".
+MigrationPart open_part(const std::string& root, const StoreName& name, std::vector<std::string> options);
 
-// What a root is. With the global driver flag only that driver's part.
-RootScan scan_of(const std::string& root, const Globals& globals);
+// The store a migration writes; nothing is made yet. Errc::in_use if an engine has `engine_root`.
+Store open_target(const Globals& globals, const std::string& engine_root);
+
+Fd open_root(const std::string& root);  // UserError if there is none
+std::filesystem::path without_trailing_slash(const std::string& path);
+std::string name_in_root(const std::string& driver);  // what a driver is called below image/
 
 // Would a store of that driver, one of those cairn has, work at `root`, where none is yet? Writes nothing.
 DriverStatus probe_new_store(const std::string& driver, const std::filesystem::path& root);
