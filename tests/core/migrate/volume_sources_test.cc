@@ -15,9 +15,9 @@ struct Case {
   std::string point, root, after;
 };
 
-class VolumeSources : public testing::TestWithParam<Case> {};
+class SourcesOfVolumes : public testing::TestWithParam<Case> {};
 
-TEST_P(VolumeSources, ChangeAsTheRootDoesAndNothingElse) {
+TEST_P(SourcesOfVolumes, ChangeAsTheRootDoesAndNothingElse) {
   const auto& [name, point, root, after] = GetParam();
   EXPECT_EQ(with_volumes_in(mounting(point), root), mounting(after));
 }
@@ -26,7 +26,7 @@ const std::string kOld =
     R"({"Type":"volume", "Name":"x","Source":"/old/docker/volumes/x/_data","Driver":"local","RW":true})";
 
 INSTANTIATE_TEST_SUITE_P(
-    , VolumeSources,
+    , SourcesOfVolumes,
     testing::Values(
         Case{"moved", kOld, "/srv/docker",
              R"({"Type":"volume", "Name":"x","Source":"/srv/docker/volumes/x/_data","Driver":"local","RW":true})"},
