@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <set>
 
+#include "cli/wiring.h"
 #include "core/util/error.h"
-#include "graphdb/scan/scan.h"
 
 namespace cairn {
 

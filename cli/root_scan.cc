@@ -4,7 +4,6 @@
 
 #include "cli/exit.h"
 #include "cli/output/terminal.h"
-#include "cli/wiring.h"
 #include "core/migrate/graph/taken_over.h"
 #include "core/migrate/survey.h"
 #include "core/util/error.h"

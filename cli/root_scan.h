@@ -4,7 +4,7 @@
 #include <string>
 
 #include "cli/globals.h"
-#include "graphdb/scan/scan.h"
+#include "cli/wiring.h"
 
 namespace cairn {
 

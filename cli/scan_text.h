@@ -6,7 +6,7 @@
 
 #include "cli/advice.h"
 #include "cli/migration_json.h"
-#include "graphdb/scan/scan.h"
+#include "cli/wiring.h"
 
 namespace cairn {
 

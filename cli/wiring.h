@@ -11,6 +11,7 @@
 #include "cli/migration_sides.h"
 #include "cli/store.h"
 #include "core/layer/layer_store.h"
+#include "graphdb/scan/scan.h"
 
 namespace cairn {
 
