@@ -2,8 +2,9 @@
 """migrations.py [--runs N] [--scale N] [--fs ext4|xfs|btrfs [--cold]] [--json FILE] [--only NAME,...] CAIRN
 
 Times migrations on one file system next to one pass of sha256sum over the files that the layers are made of, on all cores (the
-first of each list, to which the ratios are), the same pass by OpenSSL, which knows the processor's own instructions, and copies
-of the source by cp -a --reflink=auto and by tar. Wall time, and processor time, which a busy machine changes less; medians.
+first of each list, to which the ratios are), the same pass by OpenSSL, which knows the processor's own instructions, a pass over
+the root as it lies (a root of vfs has a file once for each layer above it), and copies of the source by cp -a --reflink=auto and
+by tar. Wall time, and processor time, which a busy machine changes less; medians.
 
 The store is what make_images.py makes (--scale 2: 1.1 GB, 77,000 files in six layers). It lies on a tmpfs, or on a file system
 of its own that is made with --fs in a sparse file below TMPDIR; --cold unmounts that before each run, so that everything comes
@@ -76,9 +77,10 @@ class Bench:
                             out.write(os.fsencode(path) + b"\0")
         return total
 
-    def passes(self):
+    def passes(self, folder):
         yield "sha256sum on all cores", lambda s: sh("sh", "-c", IN_BATCHES + "sha256sum < " + self.list)
         yield "openssl on all cores", lambda s: sh("sh", "-c", IN_BATCHES + "openssl dgst -sha256 < " + self.list)
+        yield "sha256sum of the whole root", lambda s: sh("sh", "-c", 'find "$0" -type f -print0 | ' + IN_BATCHES + "sha256sum", folder)
 
     def copies(self, folder):
         yield "cp -a --reflink=auto", lambda s: sh("cp", "-a", "--reflink=auto", folder, s + "/copy")
@@ -87,12 +89,12 @@ class Bench:
     def hold(self, contests, before):
         size = self.list_files(lambda layer: f"{self.graph}/vfs/dir/{layer}")
         contests.hold(f"graph with vfs to overlay2, {size / 1e9:.2f} GB", dict([
-            *self.passes(),
+            *self.passes(self.graph),
             ("cairn migrate", lambda s: self.migrate(self.graph, s + "/new", "overlay2")),
             *self.copies(self.graph)]), before)
         self.list_files(lambda layer: f"{self.overlay2}/overlay2/{layer}/diff")
         contests.hold(f"overlay2 to overlay2 and vfs, {size / 1e9:.2f} GB", dict([
-            *self.passes(),
+            *self.passes(self.overlay2),
             ("to overlay2", lambda s: self.migrate(self.overlay2, s + "/new", "overlay2")),
             ("to overlay2 --verify", lambda s: self.migrate(self.overlay2, s + "/new", "overlay2", "--verify")),
             ("to vfs", lambda s: self.migrate(self.overlay2, s + "/new", "vfs")),
