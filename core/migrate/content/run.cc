@@ -61,7 +61,7 @@ class ContentRun {
         carry_root_state(report_.state, source_.root, target_.root, options_, state_.resumed(), progress_);
     store_containers(placer);
     store_references();
-    if (options_.verify) verify_migration(selection_.trees, target_, places_, layers_, options_, report_, progress_);
+    if (options_.verify) verify();
     if (!report_.unfinished()) state_.remove();
     report_.bytes_copied += placer.copied().bytes_copied;
     report_.files_linked += placer.copied().files_linked;
@@ -70,6 +70,12 @@ class ContentRun {
   }
 
  private:
+  void verify() {
+    verify_migration(selection_.trees, target_, places_, layers_, options_, report_, progress_);
+    for (const auto& place : places_)
+      report_.bytes_hashed += static_cast<uint64_t>(std::max<int64_t>(place.record.size, 0));
+  }
+
   LayerPlace place_of(const ContentLayer& layer, MigratedLayer& item) {
     const LayerRecord& record = layer.record;
     switch (layer.tar_split) {
