@@ -83,10 +83,10 @@ class Aufs : public testing::Test {
 };
 
 TEST_F(Aufs, LaysOutItsFilesAsTheEngineDoes) {
-  const std::map<std::string, std::string> wanted = {{"", "d 700"},
-                                                     {"layers", "d 700"},
-                                                     {"diff", "d 700"},
-                                                     {"mnt", "d 700"},
+  const std::map<std::string, std::string> wanted = {{"", "d 710"},  // 0700 up to 20.10.8
+                                                     {"layers", "d 710"},
+                                                     {"diff", "d 710"},
+                                                     {"mnt", "d 710"},
                                                      {"layers/base", "f 644"},
                                                      {"layers/top", "f 644"},
                                                      {"diff/base", "d 755"},
