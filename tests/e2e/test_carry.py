@@ -94,14 +94,13 @@ class Switched(WrittenByAnEngine):
     def test_a_crash_at_every_step_of_the_exchange(self):
         if disturb.unavailable():
             self.skipTest(disturb.unavailable())
-        self.prepare("vfs")
-        memory = self.tmpfs("memory", "2g")             # an exchange is many steps, each of which waits for the disk
-        old_root = self.copy(self.root, memory + "/old")
-        new_root = self.copy(old_root, memory + "/new")
-        self.cairn("migrate", new_root, "--in-place", "-s", "overlay2")
+        self.in_memory()                                # an exchange is many steps, each of which waits for the disk
+        old_root, new_root = self.path("old"), self.path("new")
+        self.cairn("migrate", self.fixture("tiny-1.9.1-vfs-before"), "--to", old_root, "-s", "vfs")
+        self.cairn("migrate", self.copy(old_root, new_root), "--in-place", "-s", "overlay2")
         old, new = self.store_in_place(old_root), self.store_in_place(new_root)
         for start, flags, wanted in ((old_root, ["-s", "overlay2"], new), (new_root, ["--rollback"], old)):
-            root, seen = memory + "/crashed", []
+            root, seen = self.path("crashed"), []
             steps = self.steps_until_killed_at(self.copy(start, root), flags)[0]
             shutil.rmtree(root)
             for step in range(steps, 0, -1):            # backwards, until what comes before the exchange
