@@ -5,6 +5,7 @@
 #include "graphdb/distribution/distribution.h"
 #include "graphdb/imagedb/imagedb.h"
 #include "graphdb/layerdb/layerdb.h"
+#include "graphdb/manifests/manifests.h"
 #include "graphdb/place.h"
 #include "graphdb/references/references.h"
 #include "graphdb/util/files.h"
@@ -19,12 +20,14 @@ class DiskMetadata : public MetadataStore {
         images_(place_),
         references_(place_),
         distribution_(place_),
+        manifests_(place_),
         containers_(place_) {}
 
   LayerMetadata& layers() override { return layers_; }
   ImageMetadata& images() override { return images_; }
   References& references() override { return references_; }
   Distribution& distribution() override { return distribution_; }
+  Manifests& manifests() override { return manifests_; }
   Containers& containers() override { return containers_; }
   void prepare() override {
     place_.make();
@@ -39,7 +42,8 @@ class DiskMetadata : public MetadataStore {
       if (const auto dir = place_.try_dir(path)) remove_abandoned_files(dir->get());
     };
     for (const char* below : {"", "imagedb/content/sha256", "distribution/diffid-by-digest/sha256",
-                              "distribution/v2metadata-by-diffid/sha256"})
+                              "distribution/v2metadata-by-diffid/sha256", "distribution/manifests/sha256",
+                              "distribution/manifests-by-image/sha256"})
       sweep(place_.image(below));
     sweep(".");
     containers_.remove_abandoned();
@@ -50,6 +54,7 @@ class DiskMetadata : public MetadataStore {
   ImageDb images_;
   RepositoriesFile references_;
   DistributionCache distribution_;
+  ManifestFiles manifests_;
   ContainerFiles containers_;
 };
 

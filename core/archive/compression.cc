@@ -337,8 +337,10 @@ struct GzipSink::State {
     stream.level_buf_size = static_cast<uint32_t>(level_buffer.size());
   }
 
-  // Packs all of next_in.
-  void run() {
+  // Packs all of `plain`.
+  void pack() {
+    stream.next_in = bytes_of(plain.data());
+    stream.avail_in = static_cast<uint32_t>(plain.size());
     do {
       stream.next_out = bytes_of(packed.data());
       stream.avail_out = static_cast<uint32_t>(packed.size());
@@ -348,9 +350,11 @@ struct GzipSink::State {
       if (n > 0) out.write(std::span(packed).first(n));
     } while (stream.avail_in > 0 || stream.avail_out == 0 ||
              (stream.end_of_stream && stream.internal_state.state != ZSTATE_END));
+    plain.clear();
   }
 
   ByteSink& out;
+  std::string plain;  // ISA-L's output depends on the pieces it is given: these are always of one size
   isal_zstream stream;
   std::vector<uint8_t> level_buffer = std::vector<uint8_t>(ISAL_DEF_LVL1_DEFAULT);
   std::vector<char> packed = std::vector<char>(kBuffer);
@@ -361,21 +365,19 @@ GzipSink::GzipSink(ByteSink& out) : state_(std::make_unique<State>(out)) {}
 GzipSink::~GzipSink() = default;
 
 void GzipSink::write(std::span<const char> bytes) {
-  auto& stream = state_->stream;
+  auto& plain = state_->plain;
   while (!bytes.empty()) {
-    const auto part = bytes.first(at_most_4g(bytes.size()));
+    const auto part = bytes.first(std::min(bytes.size(), kBuffer - plain.size()));
     bytes = bytes.subspan(part.size());
-    stream.next_in = reinterpret_cast<uint8_t*>(const_cast<char*>(part.data()));  // ISA-L does not write there
-    stream.avail_in = static_cast<uint32_t>(part.size());
-    state_->run();
+    plain.append(part.data(), part.size());
+    if (plain.size() == kBuffer) state_->pack();
   }
 }
 
 void GzipSink::finish() {
   if (std::exchange(state_->finished, true)) return;
   state_->stream.end_of_stream = 1;
-  state_->stream.avail_in = 0;
-  state_->run();
+  state_->pack();
 }
 
 }  // namespace cairn

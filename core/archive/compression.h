@@ -20,7 +20,8 @@ Compression detect_compression(std::string_view first_bytes) noexcept;
 // zstd windows above 128 MiB are Errc::unsupported.
 std::unique_ptr<ByteSource> decompress(std::unique_ptr<ByteSource> source);
 
-// gzip with mtime 0 and OS 255 like Go's; ISA-L, fast level. finish() must be called; a destructor writes nothing.
+// gzip with mtime 0 and OS 255 like Go's; ISA-L, fast level. The bytes depend on the content, not on how it was cut for
+// write() (but may on the processor). finish() must be called; a destructor writes nothing.
 class GzipSink : public ByteSink {
  public:
   explicit GzipSink(ByteSink& out);

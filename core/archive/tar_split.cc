@@ -411,25 +411,49 @@ void copy_content(const TarSplitEntry& entry, const ContentOpener& open, std::sp
 
 }  // namespace
 
-int64_t reassemble(ByteSource& json_lines, const ContentOpener& open, ByteSink& out) {
+namespace {
+
+// Calls `segment` and `content` for what the tar is made of, in order; entries without data are left out. Returns the
+// sum of entry sizes.
+template <typename Segment, typename Content>
+int64_t walk(ByteSource& json_lines, Segment&& segment, Content&& content) {
   TarSplitReader reader(json_lines);
-  Gather gathered(out);
-  std::string buffer(256 << 10, '\0'), header;
+  std::string header;
   int64_t content_bytes = 0;
   for (TarSplitEntry entry; reader.next(entry);) {
     if (entry.kind == TarSplitEntry::Kind::segment) {
-      gathered.write(entry.payload);
+      segment(entry.payload);
       header.assign(entry.payload, entry.payload.size() - std::min(entry.payload.size(), kTarBlock));
       continue;
     }
     if (__builtin_add_overflow(content_bytes, entry.size, &content_bytes))
       throw Error(Errc::corrupt, "putting a layer's tar together: '" + printable(entry.name) + "' has an absurd size");
-    if (entry.size == 0 || stated_size_only(entry, header)) continue;
-    while_doing([&] { return "putting '" + printable(entry.name) + "' back into a layer's tar"; },
-                [&] { copy_content(entry, open, buffer, gathered); });
+    if (entry.size != 0 && !stated_size_only(entry, header)) content(entry);
   }
+  return content_bytes;
+}
+
+}  // namespace
+
+int64_t reassemble(ByteSource& json_lines, const ContentOpener& open, ByteSink& out) {
+  Gather gathered(out);
+  std::string buffer(256 << 10, '\0');
+  const int64_t content_bytes = walk(
+      json_lines, [&](const std::string& bytes) { gathered.write(bytes); },
+      [&](const TarSplitEntry& entry) {
+        while_doing([&] { return "putting '" + printable(entry.name) + "' back into a layer's tar"; },
+                    [&] { copy_content(entry, open, buffer, gathered); });
+      });
   gathered.flush();
   return content_bytes;
+}
+
+uint64_t reassembled_size(ByteSource& json_lines) {
+  uint64_t size = 0;
+  walk(
+      json_lines, [&](const std::string& bytes) { size += bytes.size(); },
+      [&](const TarSplitEntry& entry) { size += entry.size; });
+  return size;
 }
 
 }  // namespace cairn

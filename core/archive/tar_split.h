@@ -55,6 +55,9 @@ using ContentOpener = std::function<std::unique_ptr<ByteSource>(const std::strin
 // 'x'") or an entry is missing. Returns the sum of entry sizes.
 int64_t reassemble(ByteSource& json_lines, const ContentOpener& open, ByteSink& out);
 
+// How many bytes reassemble() writes; no file is opened. Errc::corrupt where reassemble() would find the lines damaged.
+uint64_t reassembled_size(ByteSource& json_lines);
+
 // CRC-64/GO-ISO as tar-split stores it (big-endian in the payload).
 uint64_t crc64(uint64_t seed, std::span<const char> bytes);  // start with 0
 

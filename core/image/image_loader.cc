@@ -13,6 +13,16 @@ namespace cairn {
 
 static constexpr size_t kMaxLayers = 125;  // engines refuse to register more
 
+// Damaged ones are as if they were not there: loading replaces them.
+static bool is_whole(LayerMetadata& layers, const ChainId& chain) {
+  try {
+    return layers.find(chain).has_value();
+  } catch (const Error& e) {
+    if (e.code() != Errc::corrupt) throw;
+    return false;
+  }
+}
+
 template <typename Body>
 bool ImageLoader::attempt(const std::string& label, Body&& body) {
   try {
@@ -31,6 +41,20 @@ std::vector<LayerRecord> ImageLoader::register_layers(const std::optional<ChainI
   layers_ += layers.size();
   progress_.total(bytes_, layers_);
   return archive_.register_layers(base, layers);
+}
+
+// Before any of them is registered: archives may leave out what they take the receiver to have (`cairn save --have`).
+void ImageLoader::require_layers(const std::vector<ArchiveLayer>& layers) {
+  std::vector<const ArchiveLayer*> missing;
+  std::optional<ChainId> chain;
+  bool known = true;
+  for (const auto& layer : layers) {
+    if (!layer.diff) return;
+    chain = chain_id(chain, *layer.diff);
+    known = known && is_whole(metadata_.layers(), *chain);
+    if (!known && !archive_.can_give(layer)) missing.push_back(&layer);
+  }
+  if (!missing.empty()) throw_missing(missing, layers.size());
 }
 
 ImageId ImageLoader::store(const std::string& config) {
@@ -57,6 +81,7 @@ void ImageLoader::load(const ArchiveItem& item) {
     if (image.layers.size() > kMaxLayers)
       throw Error(Errc::unsupported, "counting the layers: there are " + std::to_string(image.layers.size()) +
                                          ", engines take " + std::to_string(kMaxLayers));
+    require_layers(image.layers);
     register_layers(std::nullopt, image.layers);
     const ImageId id = store(image.config);
     if (image.parent) parents_.emplace_back(id, *image.parent);

@@ -32,6 +32,7 @@ class ImageLoader {
   template <typename Body>
   bool attempt(const std::string& label, Body&& body);
   std::vector<LayerRecord> register_layers(const std::optional<ChainId>& base, const std::vector<ArchiveLayer>& layers);
+  void require_layers(const std::vector<ArchiveLayer>& layers);
   ImageId store(const std::string& config);
   void add(const ImageId& id, const std::vector<std::string>& tags);
   void link_parent(const ImageId& id, const ImageId& parent);

@@ -33,6 +33,9 @@ class DiffTarget {
   // `implied_dirs` (and the root, when "." is in it) take owner, mode, times and xattrs from the parent where it has a
   // directory of that name. Nothing is durable yet: the caller syncs the file system before naming the layer anywhere.
   virtual void finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) = 0;
+
+  // What lies there is all there will be: the destructor leaves it, for Driver::reopen(). False where that cannot be.
+  virtual bool leave() { return false; }
 };
 
 enum class Access { read_only, read_write };
@@ -74,9 +77,14 @@ class Driver {
 
   // Starts a layer that is filled from a tar or a tree. Throws already_exists.
   virtual std::unique_ptr<DiffTarget> begin(const LayerId& id) = 0;
+  // What DiffTarget::leave() left, by whatever process; nullptr if there is none, or this driver leaves nothing.
+  virtual std::unique_ptr<DiffTarget> reopen(const LayerId& /*id*/) { return nullptr; }
 
   // Absent is success, so that a crashed removal can be repeated. Throws in_use while mounted.
   virtual void remove(const LayerId& id) = 0;
+
+  // Where the layer is part of a mount, so that remove() would refuse. nullopt where the driver cannot tell beforehand.
+  virtual std::optional<std::filesystem::path> mounted(const LayerId& /*id*/) const { return std::nullopt; }
 
   // The merged tree, without a mount where the format allows. Throws not_found, or corrupt naming what is damaged.
   virtual Tree tree(const LayerId& id) const = 0;

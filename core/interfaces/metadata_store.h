@@ -47,8 +47,14 @@ struct MountRemains {
 // made, durable and locked while this process lives, so that a crash leaves a recognisable trace (see reap_abandoned).
 class LayerTransaction {
  public:
-  virtual ~LayerTransaction() = default;                // removes the directory unless published
-  virtual ByteSink& tar_split() = 0;                    // content of tar-split.json.gz, gzip included
+  virtual ~LayerTransaction() = default;  // removes the directory unless published or kept
+  // From the start again, with these driver directories, nothing of what was there.
+  virtual void restart(const std::vector<LayerId>& driver_ids) = 0;
+  virtual ByteSink& tar_split() = 0;  // content of tar-split.json.gz, gzip included
+  // Leaves all as it is for the next claim(), should this process end before publish(): `content` says what there is.
+  // Holds until the machine restarts, since nothing is durable yet, and for a day.
+  virtual void keep(const std::string& content) = 0;
+  virtual void keep_no_more() = 0;
   virtual void prepare(const LayerRecord& record) = 0;  // writes diff, size, cache-id, parent; nothing durable yet
   // Renames to its final name. False, and the directory is removed, if the chain is there already. The caller holds the
   // publish lock and has made everything durable.
@@ -66,6 +72,13 @@ class LayerMetadata {
       const ChainId& chain) const = 0;  // JSON lines; not_found if absent
   virtual std::unique_ptr<ByteSource> open_raw_tar_split(const ChainId& chain) const = 0;  // tar-split.json.gz as it is
   virtual std::unique_ptr<LayerTransaction> begin(const std::vector<LayerId>& driver_ids) = 0;
+  // The one transaction for `chain`; nullopt while another process has it.
+  struct Claim {
+    std::unique_ptr<LayerTransaction> transaction;  // to be restarted, unless something was kept
+    std::vector<LayerId> left;                      // driver directories of a process that died over it
+    std::optional<std::string> kept;                // what it said of them when they were complete
+  };
+  virtual std::optional<Claim> claim(const ChainId& chain) = 0;
   virtual void remove(const ChainId& chain) = 0;  // renames to …-removing first; finish_removals ends it
 
   virtual std::vector<MountRecord> mounts(std::vector<Damage>* damage = nullptr) const = 0;
@@ -74,10 +87,12 @@ class LayerMetadata {
   virtual void add_mount(const MountRecord& record) = 0;  // complete or absent: made in tmp and renamed
   virtual void remove_mount(const std::string& name) = 0;
 
-  // Driver ids of transactions whose process is gone, and of removals cut short. `forget` deletes the traces.
+  // Driver ids of transactions whose process is gone, and of removals cut short. `forget` deletes the traces. Nobody
+  // claims one while it is in such a list.
   struct Abandoned {
     std::string trace;
     std::vector<LayerId> driver_ids;
+    std::shared_ptr<const void> held{};
   };
   virtual std::vector<Abandoned> abandoned() const = 0;
   virtual void forget(const Abandoned& trace) = 0;
@@ -110,16 +125,38 @@ class References {
   virtual void update(const std::map<std::string, ImageId>& add, const std::vector<std::string>& remove) = 0;
 };
 
+// A blob that a layer was shipped as, and where.
+struct KnownBlob {
+  Digest digest;
+  std::string repository;  // canonical, "" if unknown
+  std::string hmac{};      // of both, keyed by the credentials it was pushed with; "" if it was pulled
+  bool operator==(const KnownBlob&) const = default;
+};
+
 class Distribution {  // caches of the engine: absent or stale is harmless
  public:
   virtual ~Distribution() = default;
-  virtual void add(const DiffId& diff, const Digest& blob, const std::string& source_repository) = 0;
+  virtual void add(const DiffId& diff, const KnownBlob& blob) = 0;
   virtual std::optional<DiffId> diff_of(const Digest& blob) const = 0;
-  virtual std::vector<Digest> blobs_of(const DiffId& diff) const = 0;
+  virtual std::vector<KnownBlob> blobs_of(const DiffId& diff) const = 0;  // newest last
   // All that is known of a layer's blobs, in the engine's bytes; to be put into another store. corrupt if
   // that is damaged.
   virtual std::optional<std::string> record(const DiffId& diff) const = 0;
   virtual void put_record(const DiffId& diff, const std::string& record) = 0;
+};
+
+// Manifests as registries gave or took them: bytes that nothing else in a store could give back. Engines know nothing
+// of them and leave them alone. A cache: absent or damaged is as if it had not been kept.
+class Manifests {
+ public:
+  virtual ~Manifests() = default;
+  // A manifest of `image`, or (without one) an index. Durable. Returns its digest (see manifest_digest()).
+  virtual Digest put(const std::string& bytes, const std::optional<ImageId>& image) = 0;
+  virtual std::optional<std::string> find(const Digest& digest) const = 0;
+  virtual std::vector<Digest> of(const ImageId& image) const = 0;  // newest last; find() may have lost some
+  // The image is gone, and its manifests go, too.
+  virtual void remove(const ImageId& image) = 0;
+  virtual void remove(const Digest& index) = 0;  // absent is success
 };
 
 // containers/<id>: files by name. Names are validated; values are the engine's own JSON, bytes kept.
@@ -141,6 +178,7 @@ class MetadataStore {
   virtual ImageMetadata& images() = 0;
   virtual References& references() = 0;
   virtual Distribution& distribution() = 0;
+  virtual Manifests& manifests() = 0;
   virtual Containers& containers() = 0;
   virtual void prepare() = 0;       // makes image/DRV/… and what a starting engine expects
   virtual int lock_fd() const = 0;  // what the publish lock is taken on (after prepare)

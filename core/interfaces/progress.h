@@ -13,6 +13,8 @@ class Progress {
   // A named piece of work ("layer 1a2b3c4d5e6f") entered a state: something is being done to it
   // ("hashing", "applying"), or has been ("hashed", "exists", "failed").
   virtual void state(const std::string& item, const std::string& state) = 0;
+  // This thread, too, does from now on what another said of `item`.
+  virtual void join(const std::string& /*item*/) {}
   virtual void total(uint64_t bytes, uint64_t items) = 0;  // known beforehand, for the ETA
   virtual void expect(uint64_t bytes) = 0;                 // in this thread's item; 0: nobody knows
   virtual void advance(uint64_t bytes) = 0;

@@ -31,6 +31,11 @@ void decode(std::string_view raw, int64_t& into) {
   if (error != std::errc() || stop != raw.data() + raw.size()) mismatch(raw, "a 64-bit integer");
 }
 
+void decode(std::string_view raw, std::optional<int64_t>& into) {
+  if (is_null(raw)) return into.reset();
+  decode(raw, into.emplace());
+}
+
 void decode(std::string_view raw, Strings& into) {
   if (is_null(raw)) return into.reset();
   if (kind_of(raw) != Kind::array) mismatch(raw, "an array");
@@ -79,6 +84,7 @@ void decode(std::string_view raw, Time& into) {
 std::string encode(const std::string& value) { return quote(value); }
 std::string encode(bool value) { return value ? "true" : "false"; }
 std::string encode(int64_t value) { return std::to_string(value); }
+std::string encode(const std::optional<int64_t>& value) { return value ? encode(*value) : "null"; }
 std::string encode(const OneOrMore& value) { return encode(value.value); }
 std::string encode(const Time& value) { return quote(value.text); }
 

@@ -34,6 +34,7 @@ struct Time {
 void decode(std::string_view raw, std::string& into);
 void decode(std::string_view raw, bool& into);
 void decode(std::string_view raw, int64_t& into);
+void decode(std::string_view raw, std::optional<int64_t>& into);  // a pointer to a number
 void decode(std::string_view raw, Strings& into);
 void decode(std::string_view raw, StringSet& into);
 void decode(std::string_view raw, StringMap& into);
@@ -43,6 +44,7 @@ void decode(std::string_view raw, Time& into);
 std::string encode(const std::string& value);
 std::string encode(bool value);
 std::string encode(int64_t value);
+std::string encode(const std::optional<int64_t>& value);
 std::string encode(const Strings& value);
 std::string encode(const StringSet& value);
 std::string encode(const StringMap& value);

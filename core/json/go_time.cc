@@ -1,6 +1,8 @@
 #include "core/json/go_time.h"
 
 #include <algorithm>
+#include <array>
+#include <ctime>
 
 #include "core/util/error.h"
 
@@ -52,6 +54,33 @@ std::string rewrite_time(std::string_view text) {
     rest = rest.substr(stop);
   }
   return std::string(text.substr(0, clock)) + std::string(fraction) + zone(rest, text);
+}
+
+std::string write_time(const timespec& time, Zone zone) {
+  std::tm parts{};
+  zone == Zone::local ? ::localtime_r(&time.tv_sec, &parts) : ::gmtime_r(&time.tv_sec, &parts);
+  std::array<char, 40> clock, offset;
+  std::strftime(clock.data(), clock.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  const size_t length = std::strftime(offset.data(), offset.size(), "%z", &parts);  // "+0100"
+  const std::string digits = std::to_string(1'000'000'000 + time.tv_nsec).substr(1);
+  return rewrite_time(std::string(clock.data()) + "." + digits + std::string(offset.data(), length - 2) + ":" +
+                      std::string(offset.data() + length - 2, 2));
+}
+
+int64_t seconds_of(std::string_view text) {
+  const std::string time = rewrite_time(text);
+  const auto number = [&](size_t at, size_t length) { return std::stoi(time.substr(at, length)); };
+  std::tm fields{};
+  fields.tm_year = number(0, 4) - 1900;
+  fields.tm_mon = number(5, 2) - 1;
+  fields.tm_mday = number(8, 2);
+  fields.tm_hour = number(11, 2);
+  fields.tm_min = number(14, 2);
+  fields.tm_sec = number(17, 2);
+  int64_t offset = 0;
+  if (const size_t zone = time.size() - 6; time.back() != 'Z')
+    offset = (number(zone + 1, 2) * 60 + number(zone + 4, 2)) * (time[zone] == '-' ? -60 : 60);
+  return ::timegm(&fields) - offset;
 }
 
 }  // namespace cairn::go_json

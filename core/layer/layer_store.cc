@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <numeric>
 #include <set>
+#include <thread>
 
 #include "core/archive/compression.h"
 #include "core/archive/tar_split.h"
-#include "core/layer/store_lock.h"
 #include "core/layer/tree_content.h"
 #include "core/util/error.h"
 #include "core/util/interrupt.h"
@@ -21,11 +21,9 @@ LayerStore::LayerStore(Driver& driver, MetadataStore& metadata, unsigned jobs, P
                        std::function<void()> guard)
     : driver_(driver), metadata_(metadata), jobs_(jobs), progress_(progress), guard_(std::move(guard)) {}
 
-// The chain's record, none when its directory is there but damaged: engines ignore such a one, and publishing replaces
-// it.
-static std::optional<LayerRecord> find_whole(LayerMetadata& layers, const ChainId& chain) {
+std::optional<LayerRecord> LayerStore::find(const ChainId& chain) const {
   try {
-    return layers.find(chain);
+    return metadata_.layers().find(chain);
   } catch (const Error& e) {
     if (e.code() == Errc::corrupt) return std::nullopt;
     throw;
@@ -39,7 +37,7 @@ size_t LayerStore::skip_known(const std::optional<ChainId>& base, const std::vec
   for (const auto& source : sources) {
     if (!source.diff) break;
     chain = chain_id(chain, *source.diff);
-    auto record = find_whole(metadata_.layers(), *chain);
+    auto record = find(*chain);
     if (!record) break;
     progress_.state(source.label, "exists");
     progress_.advance(source.size_hint);
@@ -76,18 +74,34 @@ std::vector<LayerRecord> LayerStore::register_layers(const std::optional<ChainId
 
 StagedLayer LayerStore::stage(std::unique_ptr<ByteSource> bytes, const std::optional<Digest>& blob,
                               const std::optional<DiffId>& diff, const std::string& label) {
+  const LayerId cache_id = LayerId::random();
+  return stage(metadata_.layers().begin({cache_id}), cache_id, std::move(bytes), {{}, blob, diff, 0, label});
+}
+
+static void check(const StagedLayer& staged, const LayerSource& wanted) {
+  if (wanted.blob && *wanted.blob != staged.blob)
+    throw Error(Errc::corrupt,
+                "checking the blob: its digest is " + staged.blob.str() + ", expected " + wanted.blob->str());
+  if (wanted.diff && *wanted.diff != staged.diff)
+    throw Error(Errc::corrupt,
+                "checking the layer: its DiffID is " + staged.diff.str() + ", expected " + wanted.diff->str());
+}
+
+StagedLayer LayerStore::stage(std::unique_ptr<LayerTransaction> transaction, const LayerId& cache_id,
+                              std::unique_ptr<ByteSource> bytes, const LayerSource& wanted) {
   return while_doing(
-      [&] { return "registering " + label; },
+      [&] { return "registering " + wanted.label; },
       [&] {
-        const LayerId cache_id = LayerId::random();
-        auto transaction = metadata_.layers().begin({cache_id});
         auto target = driver_.begin(cache_id);
-        progress_.state(label, "applying");
+        progress_.state(wanted.label, "applying");
+        progress_.expect(wanted.size_hint);
 
         // Inflating and both hashes run one thread ahead of parsing and writing files.
         Sha256 blob_hash, tar_hash;
         uint64_t blob_bytes = 0;
+        auto reader = std::this_thread::get_id();
         auto shipped = tee(std::move(bytes), [&](std::span<const char> part) {
+          if (const auto here = std::this_thread::get_id(); here != reader) reader = here, progress_.join(wanted.label);
           blob_hash.update(part);
           blob_bytes += part.size();
           progress_.advance(part.size());
@@ -102,19 +116,12 @@ StagedLayer LayerStore::stage(std::unique_ptr<ByteSource> bytes, const std::opti
         packed.finish();
         ahead.reset();
 
-        const DiffId found_diff(tar_hash.finish());
-        const Digest found_blob = blob_hash.finish();
-        if (blob && *blob != found_blob)
-          throw Error(Errc::corrupt,
-                      "checking the blob: its digest is " + found_blob.str() + ", expected " + blob->str());
-        if (diff && *diff != found_diff)
-          throw Error(Errc::corrupt,
-                      "checking the layer: its DiffID is " + found_diff.str() + ", expected " + diff->str());
-        progress_.state(label, "applied");
+        StagedLayer out{DiffId(tar_hash.finish()), blob_hash.finish(), blob_bytes, std::move(applied), cache_id,
+                        std::move(transaction),    std::move(target)};
+        check(out, wanted);
+        progress_.state(wanted.label, "applied");
         progress_.item_done();
-        return StagedLayer{found_diff,         found_blob, blob_bytes,
-                           std::move(applied), cache_id,   std::move(transaction),
-                           std::move(target)};
+        return out;
       });
 }
 
@@ -125,50 +132,118 @@ void LayerStore::sync() {
   if (::fstat(driver_.home_fd(), &a) != 0 || ::fstat(other, &b) != 0 || a.st_dev != b.st_dev) sync_file_system(other);
 }
 
-std::vector<LayerRecord> LayerStore::publish(const std::optional<ChainId>& base, std::vector<StagedLayer> layers) {
-  sync();  // the bulk of the data, before others have to wait for us
-  const FileLock lock = FileLock::wait(metadata_.lock_fd(), FileLock::Kind::exclusive);
-  if (guard_) guard_();
-  std::optional<ChainId> chain = base;
-  std::optional<LayerId> parent;
-  if (base) {
-    const auto record = metadata_.layers().find(*base);
-    if (!record) throw Error(Errc::not_found, "registering on " + base->str() + ": the store has no such layer");
-    parent = record->cache_id;
+std::optional<LayerId> LayerStore::base_layer(const std::optional<ChainId>& base) const {
+  if (!base) return std::nullopt;
+  const auto record = metadata_.layers().find(*base);
+  if (!record) throw Error(Errc::not_found, "registering on " + base->str() + ": the store has no such layer");
+  return record->cache_id;
+}
+
+namespace {
+
+// Layers on their way from staged to named. Those that are never named are removed again.
+class Publication {
+ public:
+  Publication(LayerStore& store, Driver& driver) : store_(store), driver_(driver) {}
+  ~Publication() {
+    for (size_t i = published_; i < fresh_.size(); ++i) {
+      try {
+        driver_.remove(fresh_[i]->cache_id);
+      } catch (const std::exception&) {
+        // Its transaction names it: the next writer removes it.
+      }
+    }
   }
-  std::vector<LayerRecord> records;
-  std::vector<StagedLayer*> fresh;
-  const auto abandon = [&](size_t from) {  // finished, never to be named: gone again
-    for (size_t i = from; i < fresh.size(); ++i) driver_.remove(fresh[i]->cache_id);
-  };
-  size_t published = 0;
-  try {
+
+  // Puts each that the store does not have on the one below.
+  void finish(std::optional<ChainId> chain, std::optional<LayerId> parent, std::vector<StagedLayer>& layers) {
     for (auto& layer : layers) {
       const auto below = chain;
       chain = chain_id(chain, layer.diff);
-      auto known = find_whole(metadata_.layers(), *chain);
+      auto known = store_.find(*chain);
       if (!known) {
+        layer.transaction->keep_no_more();  // half on its parent, it is of no use to anybody
         if (!layer.applied.links.empty())
           link_parents_files(parent ? driver_.tree(*parent) : Tree(), layer.applied.links, *layer.target);
         layer.target->finish(parent, layer.applied.implied_dirs);
-        fresh.push_back(&layer);
+        fresh_.push_back(&layer);
         known = LayerRecord{*chain, layer.diff, below, layer.cache_id,
                             driver_.layer_size(layer.cache_id, layer.applied.content_bytes)};
         layer.transaction->prepare(*known);
+      } else {  // somebody else was faster
+        layer.transaction->keep_no_more();
+        layer.target.reset();
+        driver_.remove(layer.cache_id);
       }
       parent = known->cache_id;
-      records.push_back(std::move(*known));
+      records_.push_back(std::move(*known));
     }
-    if (!fresh.empty()) sync();
-    for (; published < fresh.size(); ++published)
-      if (!fresh[published]->transaction->publish())
-        throw Error(Errc::already_exists, "publishing a layer: its chain appeared although the store is locked");
-    if (!fresh.empty()) fsync_fd(metadata_.lock_fd(), "layerdb"), sync_file_system(metadata_.layers().sync_fd());
-  } catch (...) {
-    abandon(published);
-    throw;
   }
-  return records;
+
+  void name() {
+    for (; published_ < fresh_.size(); ++published_)
+      if (!fresh_[published_]->transaction->publish())
+        throw Error(Errc::already_exists, "publishing a layer: its chain appeared although the store is locked");
+  }
+
+  // One of those that were not there is there now.
+  bool overtaken() const {
+    return std::any_of(records_.begin(), records_.end(), [&](const LayerRecord& record) {
+      const auto now = store_.find(record.chain);
+      return now && now->cache_id != record.cache_id;
+    });
+  }
+
+  bool empty() const { return fresh_.empty(); }
+  std::vector<LayerRecord> take() { return std::move(records_); }
+
+ private:
+  LayerStore& store_;
+  Driver& driver_;
+  std::vector<LayerRecord> records_;
+  std::vector<StagedLayer*> fresh_;
+  size_t published_ = 0;
+};
+
+}  // namespace
+
+std::vector<LayerRecord> LayerStore::publish(const std::optional<ChainId>& base, std::vector<StagedLayer> layers,
+                                             bool early) {
+  sync();  // the bulk of the data, before others have to wait for us
+  Publication publication(*this, driver_);
+  std::optional<LayerId> parent;
+  if (early) {
+    parent = base_layer(base);
+    publication.finish(base, parent, layers);
+    if (publication.empty()) return publication.take();
+    sync();
+  }
+  const FileLock lock = exclusive();
+  if (!early) {
+    publication.finish(base, base_layer(base), layers);
+    if (!publication.empty()) sync();
+  } else if (base_layer(base) != parent || publication.overtaken()) {
+    throw Error(Errc::in_use, "publishing layers: another program registered the same ones just now; run it again");
+  }
+  publication.name();
+  if (!publication.empty()) fsync_fd(metadata_.lock_fd(), "layerdb"), sync_file_system(metadata_.layers().sync_fd());
+  return publication.take();
+}
+
+std::vector<LayerRecord> LayerStore::publish(const std::optional<ChainId>& base, std::vector<StagedLayer> layers) {
+  return publish(base, std::move(layers), false);
+}
+
+std::vector<LayerRecord> LayerStore::publish_claimed(const std::optional<ChainId>& base,
+                                                     std::vector<StagedLayer> layers) {
+  // Not where a driver's own records are written.
+  return publish(base, std::move(layers), driver_.layers_are_directories());
+}
+
+std::optional<ChainId> LayerStore::find_diff(const DiffId& diff) const {
+  for (const auto& record : metadata_.layers().list())
+    if (record.diff == diff) return record.chain;
+  return std::nullopt;
 }
 
 void LayerStore::write_tar(const ChainId& chain, ByteSink& out) {
@@ -194,6 +269,21 @@ void LayerStore::write_tar(const ChainId& chain, ByteSink& out) {
               });
 }
 
+void LayerStore::read_back(const ChainId& chain) {
+  class Watched : public ByteSink {
+   public:
+    explicit Watched(Progress& progress) : progress_(progress) {}
+    void write(std::span<const char> bytes) override {
+      progress_.advance(bytes.size());
+      check_interrupt();
+    }
+
+   private:
+    Progress& progress_;
+  } nowhere(progress_);
+  write_tar(chain, nowhere);
+}
+
 NewContainer LayerStore::create_container(const std::string& name, const std::optional<ChainId>& parent) {
   const LayerId mount_id = LayerId::random();
   const std::string own_name = name.empty() ? mount_id.str() : name;
@@ -205,8 +295,7 @@ NewContainer LayerStore::create_container(const std::string& name, const std::op
                          if (!record) throw Error(Errc::not_found, "the store has no layer " + parent->str());
                          below = record->cache_id;
                        }
-                       const FileLock lock = FileLock::wait(metadata_.lock_fd(), FileLock::Kind::exclusive);
-                       if (guard_) guard_();
+                       const FileLock lock = exclusive();
                        if (metadata_.layers().find_mount(own_name))
                          throw Error(Errc::already_exists, "the name is taken; `cairn rm` frees it");
                        const auto trace = metadata_.layers().begin({mount_id});
@@ -226,8 +315,7 @@ NewContainer LayerStore::create_container(const std::string& name, const std::op
 void LayerStore::remove_container(const std::string& name) {
   while_doing([&] { return "removing '" + printable(name) + "'"; },
               [&] {
-                const FileLock lock = FileLock::wait(metadata_.lock_fd(), FileLock::Kind::exclusive);
-                if (guard_) guard_();
+                const FileLock lock = exclusive();
                 const auto record = metadata_.layers().find_mount(name);
                 if (!record) throw Error(Errc::not_found, "the store has no container of that name");
                 std::vector<LayerId> ids{record->mount_id};
@@ -241,24 +329,69 @@ void LayerStore::remove_container(const std::string& name) {
               });
 }
 
+std::set<LayerId> LayerStore::named_layers(std::vector<Damage>& damage) const {
+  std::set<LayerId> out;
+  for (const auto& layer : metadata_.layers().list(&damage)) out.insert(layer.cache_id);
+  for (const auto& mount : metadata_.layers().mounts(&damage)) {
+    out.insert(mount.mount_id);
+    if (mount.init_id) out.insert(*mount.init_id);
+  }
+  return out;
+}
+
+void LayerStore::clear(const std::vector<LayerId>& left) {
+  if (left.empty()) return;
+  const FileLock lock = FileLock::wait(metadata_.lock_fd(), FileLock::Kind::exclusive);
+  std::vector<Damage> damage;
+  const auto named = named_layers(damage);
+  if (!damage.empty()) return;  // a damaged entry may name any directory
+  for (const auto& id : left)
+    if (!named.contains(id)) driver_.remove(id);
+}
+
+FileLock LayerStore::exclusive() const {
+  FileLock lock = FileLock::wait(metadata_.lock_fd(), FileLock::Kind::exclusive);
+  if (guard_) guard_();
+  return lock;
+}
+
+void LayerStore::remove_layers(const std::vector<LayerRecord>& layers, const FileLock& /*held*/) {
+  std::set<LayerId> going;
+  for (const auto& layer : layers) {
+    metadata_.layers().remove(layer.chain);
+    going.insert(layer.cache_id);
+  }
+  std::optional<Error> still_shown;
+  for (const auto& layer : layers) {
+    try {
+      driver_.remove(layer.cache_id);
+    } catch (const Error& e) {
+      if (e.code() != Errc::in_use) throw;
+      going.erase(layer.cache_id);
+      if (!still_shown) still_shown = e;
+    }
+  }
+  for (const auto& trace : metadata_.layers().abandoned())
+    if (trace.driver_ids.size() == 1 && going.contains(trace.driver_ids[0])) metadata_.layers().forget(trace);
+  if (still_shown) throw *std::move(still_shown);
+}
+
 void LayerStore::recover() {
   if (metadata_.layers().abandoned().empty()) return;
   const FileLock lock = FileLock::wait(metadata_.lock_fd(), FileLock::Kind::exclusive);
   std::vector<Damage> damage;
-  std::set<LayerId> named;
-  for (const auto& layer : metadata_.layers().list(&damage)) named.insert(layer.cache_id);
-  for (const auto& mount : metadata_.layers().mounts(&damage)) {
-    named.insert(mount.mount_id);
-    if (mount.init_id) named.insert(*mount.init_id);
-  }
+  const auto named = named_layers(damage);
   for (const auto& trace : metadata_.layers().abandoned()) {
     // A damaged entry may name any directory: then nothing is removed that it could need.
     const bool all_free = std::none_of(trace.driver_ids.begin(), trace.driver_ids.end(),
                                        [&](const LayerId& id) { return named.contains(id); });
-    if (!all_free || damage.empty()) {
+    if (all_free && !damage.empty()) continue;
+    try {
       for (const auto& id : trace.driver_ids)
         if (!named.contains(id)) driver_.remove(id);
       metadata_.layers().forget(trace);
+    } catch (const Error& e) {
+      if (e.code() != Errc::in_use) throw;  // mounted: a later writer ends it
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "core/interfaces/driver.h"
 #include "core/interfaces/metadata_store.h"
 #include "core/interfaces/progress.h"
+#include "core/layer/store_lock.h"
 
 namespace cairn {
 
@@ -56,14 +58,32 @@ class LayerStore {
   // The two halves, for whoever reads layers from one stream and learns their order last.
   StagedLayer stage(std::unique_ptr<ByteSource> bytes, const std::optional<Digest>& blob,
                     const std::optional<DiffId>& diff, const std::string& label);
+  // The same in a transaction that names `cache_id`.
+  StagedLayer stage(std::unique_ptr<LayerTransaction> transaction, const LayerId& cache_id,
+                    std::unique_ptr<ByteSource> bytes, const LayerSource& wanted);
   std::vector<LayerRecord> publish(const std::optional<ChainId>& base, std::vector<StagedLayer> layers);
+  // The same of layers whose chains are claimed: copying what lies below, which may take long, is done before others
+  // have to wait. Errc::in_use, and none is published, if somebody who claims nothing has registered one of them
+  // meanwhile.
+  std::vector<LayerRecord> publish_claimed(const std::optional<ChainId>& base, std::vector<StagedLayer> layers);
+
+  // A layer of this content, whatever it lies on. Looks at all there are.
+  std::optional<ChainId> find_diff(const DiffId& diff) const;
 
   // The layer's tar, byte for byte; Errc::corrupt if it no longer has its DiffID.
   void write_tar(const ChainId& chain, ByteSink& out);
+  // Only to see whether it has it; progress is told of the bytes.
+  void read_back(const ChainId& chain);
 
   // A writable layer over `parent`; `name` becomes layerdb/mounts/<name>, a random id when empty.
   NewContainer create_container(const std::string& name, const std::optional<ChainId>& parent);
   void remove_container(const std::string& name);  // not_found, or in_use while mounted
+
+  // The publish lock, for whoever makes more than layers visible: no engine runs on the store while it is held.
+  FileLock exclusive() const;
+  // Layers that nothing needs (see LayerUses), children first. A crash leaves some of them whole, and traces that
+  // recover() ends. Errc::in_use if the driver still shows one: the files of that one go with a later recover().
+  void remove_layers(const std::vector<LayerRecord>& layers, const FileLock& held);
 
   // Ends what crashed processes left: driver directories without metadata and half-done removals. Every writer calls
   // it.
@@ -72,9 +92,18 @@ class LayerStore {
   // What publish does before it names anything: everything written so far is on stable storage.
   void sync();
 
+  // The chain's record; none when its directory is there but damaged: engines ignore such a one, and publishing
+  // replaces it.
+  std::optional<LayerRecord> find(const ChainId& chain) const;
+  // Removes those of a dead process's driver directories that no metadata names.
+  void clear(const std::vector<LayerId>& left);
+
  private:
   size_t skip_known(const std::optional<ChainId>& base, const std::vector<LayerSource>& sources,
                     std::vector<LayerRecord>& records);
+  std::vector<LayerRecord> publish(const std::optional<ChainId>& base, std::vector<StagedLayer> layers, bool early);
+  std::optional<LayerId> base_layer(const std::optional<ChainId>& base) const;
+  std::set<LayerId> named_layers(std::vector<Damage>& damage) const;
 
   Driver& driver_;
   MetadataStore& metadata_;

@@ -80,9 +80,8 @@ void Aufs::discard(const LayerId& id) const {
 void Aufs::remove(const LayerId& id) {
   while_doing([&] { return "removing the layer '" + id.str() + "'"; },
               [&] {
-                if (!home_.try_fd()) return;
                 if (const auto target = mounted(id)) throw_mounted(*target);
-                discard(id);
+                if (home_.try_fd()) discard(id);
               });
 }
 
@@ -100,6 +99,7 @@ static std::optional<LayerId> layer_of(const fs::path& source, int home) {
 // Where `id` is part of a mount: by its own path, or because a layer above it is mounted. What a mount joins is not to
 // be read from its options, but its source (ours) or its target (the engine's, mnt/ID) names the uppermost layer.
 std::optional<fs::path> Aufs::mounted(const LayerId& id) const {
+  if (!home_.try_fd()) return std::nullopt;
   if (const auto target = mounted_on(home_, "mnt/" + id.str(), {"diff/" + id.str()})) return target;
   const fs::path mounts = home_.path() / "mnt";
   for (const auto& one : mount_table()) {

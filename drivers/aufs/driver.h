@@ -22,6 +22,7 @@ class Aufs : public Driver {
   void create(const LayerId& id, const std::optional<LayerId>& parent) override;
   std::unique_ptr<DiffTarget> begin(const LayerId& id) override;
   void remove(const LayerId& id) override;
+  std::optional<std::filesystem::path> mounted(const LayerId& id) const override;
   Tree tree(const LayerId& id) const override;
   Tree tree_over(const LayerId& id, const std::vector<LayerId>& ancestors) const override;
   std::vector<Damage> examine(const LayerParents& parents) const override;
@@ -36,7 +37,6 @@ class Aufs : public Driver {
  private:
   Fd open_diff(const LayerId& id) const;  // corrupt when it is missing
   std::vector<std::shared_ptr<const Fd>> open_branches(const LayerId& id, const std::vector<LayerId>& ancestors) const;
-  std::optional<std::filesystem::path> mounted(const LayerId& id) const;
   void check_writable(const LayerId& id) const;
   void mount_aufs(const LayerId& id, const std::vector<LayerId>& parents, Access access,
                   const std::filesystem::path& target);

@@ -26,6 +26,7 @@ class Overlay : public Driver {
   void create(const LayerId& id, const std::optional<LayerId>& parent) override;
   std::unique_ptr<DiffTarget> begin(const LayerId& id) override;
   void remove(const LayerId& id) override;
+  std::optional<std::filesystem::path> mounted(const LayerId& id) const override;
   Tree tree(const LayerId& id) const override;
   Tree tree_over(const LayerId& id, const std::vector<LayerId>& ancestors) const override;
   std::vector<Damage> examine(const LayerParents& parents) const override;

@@ -132,12 +132,15 @@ void Overlay::mount(const LayerId& id, Access access, const fs::path& target) {
       .release();
 }
 
+std::optional<fs::path> Overlay::mounted(const LayerId& id) const {
+  if (!home_.exists(id)) return std::nullopt;
+  return mounted_on(home_, id.str(), {id.str() + "/root", id.str() + "/upper"});
+}
+
 void Overlay::remove(const LayerId& id) {
   while_doing([&] { return "removing the layer '" + id.str() + "'"; },
               [&] {
-                if (home_.exists(id))
-                  if (const auto target = mounted_on(home_, id.str(), {id.str() + "/root", id.str() + "/upper"}))
-                    throw_mounted(*target);
+                if (const auto target = mounted(id)) throw_mounted(*target);
                 if (home_.unpublish(id)) home_.discard(id);
               });
 }

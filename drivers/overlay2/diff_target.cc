@@ -23,13 +23,22 @@ Overlay2Target::Overlay2Target(Overlay2& driver, const LayerId& id, uint64_t siz
 }
 
 Overlay2Target::~Overlay2Target() {
-  if (finished_) return;
+  if (finished_ || left_) return;
   try {
     driver_.links().remove_links(id_, LayerHome::stage_name(id_));
     driver_.home().discard(id_);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "cairn: warning: %s\n", e.what());
   }
+}
+
+std::unique_ptr<DiffTarget> Overlay2Target::reopen(Overlay2& driver, const LayerId& id) {
+  auto stage = driver.home().reopen(id);
+  auto diff = stage ? try_open_at(stage->get(), "diff", O_RDONLY | O_DIRECTORY | O_NOFOLLOW) : std::nullopt;
+  if (!diff) return nullptr;
+  std::unique_ptr<Overlay2Target> out(new Overlay2Target(driver, id, std::move(*stage)));
+  out->diff_ = std::move(*diff);
+  return out;
 }
 
 // The kernel never takes a layer's root for opaque, so each name that it would hide is hidden by itself.

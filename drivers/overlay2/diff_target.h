@@ -15,6 +15,8 @@ class Overlay2Target : public OverlayMarking {
   Overlay2Target(Overlay2& driver, const LayerId& id, uint64_t size = 0);  // `size`: of all it may hold; 0: any
   ~Overlay2Target() override;
   int root_fd() const override { return diff_.get(); }
+  bool leave() override { return left_ = true; }
+  static std::unique_ptr<DiffTarget> reopen(Overlay2& driver, const LayerId& id);
   void finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) override;
 
  private:
@@ -24,7 +26,7 @@ class Overlay2Target : public OverlayMarking {
   Overlay2& driver_;
   LayerId id_;
   Fd stage_, diff_;
-  bool finished_ = false;
+  bool finished_ = false, left_ = false;
 };
 
 }  // namespace cairn::overlay2

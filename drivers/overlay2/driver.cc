@@ -36,8 +36,10 @@ void Overlay2::create(const LayerId& id, const std::optional<LayerId>& parent) {
 }
 
 std::unique_ptr<DiffTarget> Overlay2::begin(const LayerId& id) { return std::make_unique<Overlay2Target>(*this, id); }
+std::unique_ptr<DiffTarget> Overlay2::reopen(const LayerId& id) { return Overlay2Target::reopen(*this, id); }
 
 std::optional<fs::path> Overlay2::mounted(const LayerId& id) const {
+  if (!home_.exists(id)) return std::nullopt;
   std::vector<std::string> names{id.str() + "/diff"};
   try {
     names.push_back("l/" + links_.link_of(id));
@@ -50,8 +52,7 @@ std::optional<fs::path> Overlay2::mounted(const LayerId& id) const {
 void Overlay2::remove(const LayerId& id) {
   while_doing([&] { return "removing the layer '" + id.str() + "'"; },
               [&] {
-                if (home_.exists(id))
-                  if (const auto target = mounted(id)) throw_mounted(*target);
+                if (const auto target = mounted(id)) throw_mounted(*target);
                 const auto stage = home_.unpublish(id);
                 if (!stage) return;
                 links_.remove_links(id, *stage);

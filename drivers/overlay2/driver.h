@@ -21,7 +21,9 @@ class Overlay2 : public Driver {
   std::vector<LayerId> list() const override { return home_.list(); }
   void create(const LayerId& id, const std::optional<LayerId>& parent) override;
   std::unique_ptr<DiffTarget> begin(const LayerId& id) override;
+  std::unique_ptr<DiffTarget> reopen(const LayerId& id) override;
   void remove(const LayerId& id) override;
+  std::optional<std::filesystem::path> mounted(const LayerId& id) const override;
   Tree tree(const LayerId& id) const override;
   Tree tree_over(const LayerId& id, const std::vector<LayerId>& ancestors) const override;
   std::optional<Tree> own_files(const LayerId& id) const override;
@@ -36,7 +38,6 @@ class Overlay2 : public Driver {
 
  private:
   Fd open_diff(const LayerId& id) const;  // corrupt when it is missing
-  std::optional<std::filesystem::path> mounted(const LayerId& id) const;
   void mount_writable(const LayerId& id, const Fd& layer, const std::vector<Lower>& lowers,
                       const std::filesystem::path& target);
 

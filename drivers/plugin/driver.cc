@@ -58,6 +58,7 @@ class PluginDriver : public Driver {
   void create(const LayerId& id, const std::optional<LayerId>& parent) override;
   std::unique_ptr<DiffTarget> begin(const LayerId& id) override;
   void remove(const LayerId& id) override;
+  std::optional<fs::path> mounted(const LayerId& id) const override { return mounts_.mounted(plugin(), id); }
   Tree tree(const LayerId& id) const override;
   int64_t layer_size(const LayerId& id, int64_t content_bytes) const override;
   uint64_t disk_usage(const LayerId& id) const override;
@@ -241,7 +242,7 @@ void PluginDriver::give_up(const LayerId& id) const {
 void PluginDriver::remove(const LayerId& id) {
   while_doing([&] { return "removing the layer '" + id.str() + "'"; },
               [&] {
-                if (const auto target = mounts_.mounted(plugin(), id)) throw_mounted(*target);
+                if (const auto target = mounted(id)) throw_mounted(*target);
                 if (exists(id)) plugin().remove(id);
                 stages_.discard(id);
               });

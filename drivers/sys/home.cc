@@ -102,6 +102,11 @@ Fd LayerHome::begin(const LayerId& id, mode_t mode) {
   return stage;
 }
 
+std::optional<Fd> LayerHome::reopen(const LayerId& id) const {
+  const auto home = try_fd();
+  return home ? try_open_at(*home, stage_name(id), O_RDONLY | O_DIRECTORY | O_NOFOLLOW) : std::nullopt;
+}
+
 void LayerHome::publish(const LayerId& id) const {
   const std::string stage = stage_name(id);
   // No replacing: an empty directory of that name would be taken over silently.

@@ -34,7 +34,8 @@ class LayerHome {
   Fd open(const LayerId& id) const;            // throws not_found naming the layer, invalid for a reserved name
   // An empty directory to build `id` in. Throws already_exists, invalid for a reserved name.
   Fd begin(const LayerId& id, mode_t mode);
-  void publish(const LayerId& id) const;  // the stage becomes the layer
+  std::optional<Fd> reopen(const LayerId& id) const;  // the stage, if there is one
+  void publish(const LayerId& id) const;              // the stage becomes the layer
   // The stage's name, now holding what there was of `id` under either name; nullopt when there was nothing.
   std::optional<std::string> unpublish(const LayerId& id) const;
   void discard(const LayerId& id) const;  // deletes the stage

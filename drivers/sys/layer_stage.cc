@@ -16,7 +16,7 @@ LayerStage::LayerStage(LayerHome& home, const LayerId& id, mode_t mode) : home_(
 }
 
 LayerStage::~LayerStage() {
-  if (published_) return;
+  if (published_ || left_) return;
   try {
     home_.discard(id_);
   } catch (const std::exception& e) {

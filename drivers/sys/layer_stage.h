@@ -21,17 +21,19 @@ class OverlayMarking : public DiffTarget {
 class LayerStage {
  public:
   LayerStage(LayerHome& home, const LayerId& id, mode_t mode);  // throws as LayerHome::begin does
+  LayerStage(LayerHome& home, const LayerId& id, Fd stage) : home_(home), id_(id), fd_(std::move(stage)) {}  // reopened
   ~LayerStage();
   LayerStage(const LayerStage&) = delete;
   int fd() const { return fd_.get(); }
   const LayerId& id() const { return id_; }
   void publish();
+  void leave() { left_ = true; }
 
  private:
   LayerHome& home_;
   LayerId id_;
   Fd fd_;
-  bool published_ = false;
+  bool published_ = false, left_ = false;
 };
 
 }  // namespace cairn

@@ -27,9 +27,12 @@ void WholeTreeDriver::mount(const LayerId& id, Access access, const std::filesys
   MountGuard(bind_spec(path_of(layer.get()), free_mount_point(target), access == Access::read_only)).release();
 }
 
+std::optional<std::filesystem::path> WholeTreeDriver::mounted(const LayerId& id) const {
+  return home_.exists(id) ? mounted_on(home_, id.str(), {id.str()}) : std::nullopt;
+}
+
 void WholeTreeDriver::require_unmounted(const LayerId& id) const {
-  if (!home_.exists(id)) return;
-  if (const auto target = mounted_on(home_, id.str(), {id.str()})) throw_mounted(*target);
+  if (const auto target = mounted(id)) throw_mounted(*target);
 }
 
 DriverStatus WholeTreeDriver::status_without_root(const std::string& why) const {

@@ -18,6 +18,7 @@ class WholeTreeDriver : public Driver {
   Tree tree(const LayerId& id) const override;
   int64_t layer_size(const LayerId& id, int64_t content_bytes) const override;
   uint64_t disk_usage(const LayerId& id) const override;
+  std::optional<std::filesystem::path> mounted(const LayerId& id) const override;
   void mount(const LayerId& id, Access access, const std::filesystem::path& target) override;  // a bind mount
   int home_fd() const override { return home_.fd(); }
 

@@ -22,6 +22,7 @@ class Vfs : public WholeTreeDriver {
   DriverStatus probe() const override;
   void create(const LayerId& id, const std::optional<LayerId>& parent) override;
   std::unique_ptr<DiffTarget> begin(const LayerId& id) override;
+  std::unique_ptr<DiffTarget> reopen(const LayerId& id) override;
   void remove(const LayerId& id) override;
 };
 
@@ -29,7 +30,9 @@ class Vfs : public WholeTreeDriver {
 class VfsTarget : public OverlayMarking {
  public:
   VfsTarget(Vfs& driver, const LayerId& id) : driver_(driver), stage_(driver.home(), id, 0755) {}
+  VfsTarget(Vfs& driver, const LayerId& id, Fd stage) : driver_(driver), stage_(driver.home(), id, std::move(stage)) {}
   int root_fd() const override { return stage_.fd(); }
+  bool leave() override { return stage_.leave(), true; }
   void finish(const std::optional<LayerId>& parent, const std::vector<std::string>& implied_dirs) override;
 
  private:
@@ -52,6 +55,11 @@ void Vfs::create(const LayerId& id, const std::optional<LayerId>& parent) {
 }
 
 std::unique_ptr<DiffTarget> Vfs::begin(const LayerId& id) { return std::make_unique<VfsTarget>(*this, id); }
+
+std::unique_ptr<DiffTarget> Vfs::reopen(const LayerId& id) {
+  auto stage = home_.reopen(id);
+  return stage ? std::make_unique<VfsTarget>(*this, id, std::move(*stage)) : nullptr;
+}
 
 void Vfs::remove(const LayerId& id) {
   while_doing([&] { return "removing the layer '" + id.str() + "'"; },

@@ -9,6 +9,7 @@ namespace cairn {
 
 constexpr size_t kMaxEntries = 50;  // as engines keep
 
+// As written: an engine may know digests that this program does not.
 struct BlobEntry {
   std::string digest, repository, hmac;
   bool operator==(const BlobEntry&) const = default;
@@ -57,16 +58,17 @@ void DistributionCache::make_folders() {
   }
 }
 
-void DistributionCache::add(const DiffId& diff, const Digest& blob, const std::string& source_repository) {
+void DistributionCache::add(const DiffId& diff, const KnownBlob& blob) {
   make_folders();
   const int root = place_.root_fd();
   auto entries = read_entries(root, diff_file(diff));
-  const BlobEntry added{blob.str(), source_repository, ""};
+  const BlobEntry added{blob.digest.str(), blob.repository, blob.hmac};
+  if (!entries.empty() && entries.back() == added && diff_of(blob.digest) == diff) return;
   std::erase(entries, added);
   entries.push_back(added);
   if (entries.size() > kMaxEntries) entries.erase(entries.begin(), entries.end() - kMaxEntries);
   replace_file_at(root, diff_file(diff), encoded(entries), 0644, Durable::no);
-  replace_file_at(root, blob_file(blob), diff.str(), 0644, Durable::no);
+  replace_file_at(root, blob_file(blob.digest), diff.str(), 0644, Durable::no);
 }
 
 std::optional<DiffId> DistributionCache::diff_of(const Digest& blob) const {
@@ -75,12 +77,12 @@ std::optional<DiffId> DistributionCache::diff_of(const Digest& blob) const {
   return text ? DiffId::parse(*text) : std::nullopt;
 }
 
-std::vector<Digest> DistributionCache::blobs_of(const DiffId& diff) const {
-  std::vector<Digest> out;
+std::vector<KnownBlob> DistributionCache::blobs_of(const DiffId& diff) const {
+  std::vector<KnownBlob> out;
   const auto root = place_.try_root_fd();
   if (!root) return out;
   for (const auto& entry : read_entries(*root, diff_file(diff)))
-    if (const auto blob = Digest::parse(entry.digest)) out.push_back(*blob);
+    if (const auto digest = Digest::parse(entry.digest)) out.push_back({*digest, entry.repository, entry.hmac});
   return out;
 }
 
@@ -95,7 +97,7 @@ void DistributionCache::put_record(const DiffId& diff, const std::string& record
   make_folders();
   const int root = place_.root_fd();
   replace_file_at(root, diff_file(diff), record, 0644, Durable::no);
-  for (const auto& blob : blobs_of(diff)) replace_file_at(root, blob_file(blob), diff.str(), 0644, Durable::no);
+  for (const auto& blob : blobs_of(diff)) replace_file_at(root, blob_file(blob.digest), diff.str(), 0644, Durable::no);
 }
 
 }  // namespace cairn

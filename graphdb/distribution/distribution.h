@@ -10,9 +10,9 @@ class DistributionCache : public Distribution {
  public:
   explicit DistributionCache(Place& place) : place_(place) {}
 
-  void add(const DiffId& diff, const Digest& blob, const std::string& source_repository) override;
+  void add(const DiffId& diff, const KnownBlob& blob) override;
   std::optional<DiffId> diff_of(const Digest& blob) const override;
-  std::vector<Digest> blobs_of(const DiffId& diff) const override;  // newest last
+  std::vector<KnownBlob> blobs_of(const DiffId& diff) const override;
   std::optional<std::string> record(const DiffId& diff) const override;
   void put_record(const DiffId& diff, const std::string& record) override;
 

@@ -120,6 +120,14 @@ std::unique_ptr<ByteSource> LayerDb::open_tar_split(const ChainId& chain) const 
                      [&] { return decompress(open_raw_tar_split(chain)); });
 }
 
+std::optional<LayerMetadata::Claim> LayerDb::claim(const ChainId& chain) {
+  auto set = WriteSet::claim(place_.layerdb_fd(), chain);
+  if (!set) return std::nullopt;
+  Claim out{nullptr, set->driver_ids(), set->kept()};
+  out.transaction = std::make_unique<DiskTransaction>(place_.layerdb_fd(), std::move(*set));
+  return out;
+}
+
 std::unique_ptr<LayerTransaction> LayerDb::begin(const std::vector<LayerId>& driver_ids) {
   return std::make_unique<DiskTransaction>(place_.layerdb_fd(), driver_ids);
 }
@@ -198,12 +206,13 @@ std::vector<LayerMetadata::Abandoned> LayerDb::abandoned() const {
   std::vector<Abandoned> out;
   const auto layerdb = place_.try_dir(place_.image("layerdb"));
   if (!layerdb) return out;
-  for (auto& trace : WriteSet::abandoned(layerdb->get())) out.push_back({trace.name, std::move(trace.driver_ids)});
+  for (auto& trace : WriteSet::abandoned(layerdb->get()))
+    out.push_back({trace.name, std::move(trace.driver_ids), std::move(trace.held)});
   const auto sha256 = try_open_dir(layerdb->get(), "sha256");
   if (!sha256) return out;
   for (const auto& name : list_dir(sha256->get())) {
     if (!is_removing(name)) continue;
-    Abandoned trace{"sha256/" + name, {}};
+    Abandoned trace{"sha256/" + name, {}, {}};
     if (const auto id = read_cache_id(sha256->get(), name)) trace.driver_ids.push_back(*id);
     out.push_back(std::move(trace));
   }

@@ -16,6 +16,7 @@ class LayerDb : public LayerMetadata {
   std::unique_ptr<ByteSource> open_tar_split(const ChainId& chain) const override;
   std::unique_ptr<ByteSource> open_raw_tar_split(const ChainId& chain) const override;
   std::unique_ptr<LayerTransaction> begin(const std::vector<LayerId>& driver_ids) override;
+  std::optional<Claim> claim(const ChainId& chain) override;
   void remove(const ChainId& chain) override;
 
   std::vector<MountRecord> mounts(std::vector<Damage>* damage) const override;

@@ -8,9 +8,29 @@ namespace cairn {
 
 DiskTransaction::DiskTransaction(int layerdb_fd, const std::vector<LayerId>& driver_ids)
     : layerdb_(dup_fd(layerdb_fd)), set_(std::in_place, layerdb_fd, driver_ids) {
+  make_layer();
+}
+
+DiskTransaction::DiskTransaction(int layerdb_fd, WriteSet claimed)
+    : layerdb_(dup_fd(layerdb_fd)), set_(std::move(claimed)) {
+  if (auto dir = try_open_at(set_->fd(), "layer", O_RDONLY | O_DIRECTORY | O_NOFOLLOW)) layer_ = std::move(*dir);
+}
+
+void DiskTransaction::make_layer() {
   mkdir_at(set_->fd(), "layer", 0700);
   layer_ = open_dir_at(set_->fd(), "layer");
 }
+
+void DiskTransaction::restart(const std::vector<LayerId>& driver_ids) {
+  tar_split_.reset();
+  set_->keep_no_more();
+  remove_tree_at(set_->fd(), "layer");
+  set_->intend(driver_ids);
+  make_layer();
+}
+
+void DiskTransaction::keep(const std::string& content) { set_->keep(content); }
+void DiskTransaction::keep_no_more() { set_->keep_no_more(); }
 
 ByteSink& DiskTransaction::tar_split() {
   if (!tar_split_) {
@@ -39,6 +59,7 @@ static bool is_sound(int sha256_fd, const LayerRecord& wanted) {
 bool DiskTransaction::publish() {
   if (!set_ || !record_) throw Error(Errc::invalid, "publishing a layer: it was not prepared, or is published already");
   tar_split_fd_.reset();
+  set_->keep_no_more();
   const Fd sha256 = open_dir_at(layerdb_.get(), "sha256");
   const std::string name = record_->chain.hex();
   if (exists_at(sha256.get(), name)) {

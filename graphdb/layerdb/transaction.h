@@ -12,12 +12,17 @@ namespace cairn {
 class DiskTransaction : public LayerTransaction {
  public:
   DiskTransaction(int layerdb_fd, const std::vector<LayerId>& driver_ids);
+  DiskTransaction(int layerdb_fd, WriteSet claimed);  // has what was kept; else it is to be restarted
 
+  void restart(const std::vector<LayerId>& driver_ids) override;
   ByteSink& tar_split() override;
+  void keep(const std::string& content) override;
+  void keep_no_more() override;
   void prepare(const LayerRecord& record) override;
   bool publish() override;
 
  private:
+  void make_layer();
   Fd layerdb_;
   std::optional<WriteSet> set_;  // none once published
   Fd layer_, tar_split_fd_;

@@ -113,9 +113,13 @@ TEST_P(DriverConformance, Mount_AMountedLayerIsNotRemoved) {
   const LayerId container = fresh_id();
   driver().create(container, upper);
   for (const auto& id : {base, upper, container}) {
+    EXPECT_EQ(driver().mounted(id), std::nullopt);
     const MountedLayer mounted(driver(), id, Access::read_only, place("ro"));
     EXPECT_EQ(code_of([&] { driver().remove(id); }), Errc::in_use);
+    const auto target = driver().mounted(id);
+    EXPECT_TRUE(!target || fs::equivalent(*target, mounted.path())) << target.value_or("").string();
   }
+  EXPECT_EQ(driver().mounted(fresh_id()), std::nullopt);
   if (!keeps_layers()) return;  // what it says of the layers below is the other program's business
   const TreeListing before = listing(container);
   const MountedLayer mounted(driver(), container, Access::read_only, place("ro"));

@@ -217,27 +217,27 @@ const DiffId kDiff(Digest::of("diff"));
 
 TEST_F(DistributionTest, WritesBothCachesAsEnginesDo) {
   const Digest blob = Digest::of("blob");
-  store_->distribution().add(kDiff, blob, "docker.io/library/busybox");
+  store_->distribution().add(kDiff, {blob, "docker.io/library/busybox"});
   EXPECT_EQ(read_file(image("distribution/diffid-by-digest/sha256/" + blob.hex())), kDiff.str());
   EXPECT_EQ(read_file(image("distribution/v2metadata-by-diffid/sha256/" + kDiff.hex())),
             "[{\"Digest\":\"" + blob.str() + "\",\"SourceRepository\":\"docker.io/library/busybox\",\"HMAC\":\"\"}]");
   EXPECT_EQ(store_->distribution().diff_of(blob), kDiff);
-  EXPECT_THAT(store_->distribution().blobs_of(kDiff), ElementsAre(blob));
+  EXPECT_THAT(store_->distribution().blobs_of(kDiff), ElementsAre(KnownBlob{blob, "docker.io/library/busybox"}));
 }
 
 TEST_F(DistributionTest, DuplicatesMoveToTheEndAndFiftyAreKept) {
-  for (int i = 0; i < 60; ++i) store_->distribution().add(kDiff, Digest::of(std::to_string(i)), "");
-  store_->distribution().add(kDiff, Digest::of("15"), "");
+  for (int i = 0; i < 60; ++i) store_->distribution().add(kDiff, {Digest::of(std::to_string(i)), ""});
+  store_->distribution().add(kDiff, {Digest::of("15"), ""});
   const auto blobs = store_->distribution().blobs_of(kDiff);
   ASSERT_THAT(blobs, SizeIs(50));
-  EXPECT_EQ(blobs.front(), Digest::of("10"));
-  EXPECT_EQ(blobs.back(), Digest::of("15"));
+  EXPECT_EQ(blobs.front().digest, Digest::of("10"));
+  EXPECT_EQ(blobs.back().digest, Digest::of("15"));
 }
 
 TEST_F(DistributionTest, EntriesOfEnginesAreKept) {
   const fs::path file = image("distribution/v2metadata-by-diffid/sha256/" + kDiff.hex());
   write_file(file, R"([{"Digest":"sha256:aa","SourceRepository":"docker.io/x/y","HMAC":"beef"}])");
-  store_->distribution().add(kDiff, Digest::of("blob"), "");
+  store_->distribution().add(kDiff, {Digest::of("blob"), ""});
   EXPECT_THAT(read_file(file),
               HasSubstr(R"([{"Digest":"sha256:aa","SourceRepository":"docker.io/x/y","HMAC":"beef"},)"));
 }
@@ -247,7 +247,7 @@ TEST_F(DistributionTest, DamageCountsAsAbsence) {
   write_file(image("distribution/diffid-by-digest/sha256/" + Digest::of("blob").hex()), "");
   EXPECT_THAT(store_->distribution().blobs_of(kDiff), IsEmpty());
   EXPECT_FALSE(store_->distribution().diff_of(Digest::of("blob")));
-  store_->distribution().add(kDiff, Digest::of("blob"), "");
+  store_->distribution().add(kDiff, {Digest::of("blob"), ""});
   EXPECT_THAT(store_->distribution().blobs_of(kDiff), SizeIs(1));
 }
 

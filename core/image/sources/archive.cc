@@ -1,5 +1,6 @@
 #include "core/image/sources/archive.h"
 
+#include "core/layer/stored_layer.h"
 #include "core/util/error.h"
 #include "core/util/ids.h"
 
@@ -25,16 +26,42 @@ void throw_missing(const ArchiveLayer& layer) {
                   (layer.elsewhere.empty() ? "" : "; its publisher offers it at " + printable(layer.elsewhere)));
 }
 
+void throw_missing(const std::vector<const ArchiveLayer*>& layers, size_t all) {
+  constexpr size_t shown = 3;
+  std::string names;
+  uint64_t bytes = 0;
+  bool all_measured = true;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (i < shown) names += (i == 0 ? "" : ", ") + layers[i]->diff->str();
+    bytes += layers[i]->bytes;
+    all_measured = all_measured && layers[i]->bytes > 0;
+  }
+  if (layers.size() > shown) names += " and " + std::to_string(layers.size() - shown) + " more";
+  const std::string& url = layers.front()->elsewhere;
+  throw Error(Errc::not_found,
+              "neither the archive nor the store has " + std::to_string(layers.size()) + " of its " +
+                  std::to_string(all) + " layers (" + (all_measured ? std::to_string(bytes) + " bytes: " : "") + names +
+                  "; '" + printable(layers.front()->member, 100) + "' is missing)" +
+                  (url.empty() ? "; load first what has them, or have the image saved with all its layers"
+                               : "; the publisher offers them at " + printable(url)));
+}
+
+bool RandomArchive::can_give(const ArchiveLayer& layer) const {
+  return open(layer.member) != nullptr || (layer.diff && layers_.find_diff(*layer.diff));
+}
+
 std::vector<LayerRecord> RandomArchive::register_layers(const std::optional<ChainId>& base,
                                                         const std::vector<ArchiveLayer>& layers) {
   std::vector<LayerSource> sources;
   for (const auto& layer : layers) {
     const auto open_layer = [this, &layer] {
-      auto source = open(layer.member);
-      if (!source) throw_missing(layer);
-      return source;
+      if (auto source = open(layer.member)) return source;
+      const auto chain = layer.diff ? layers_.find_diff(*layer.diff) : std::nullopt;
+      if (!chain) throw_missing(layer);
+      return read_layer(layers_, *chain);
     };
-    sources.push_back({open_layer, layer.blob, layer.diff, size_of(layer.member), layer.label()});
+    const auto blob = open(layer.member) ? layer.blob : std::nullopt;  // what the store gives is never packed
+    sources.push_back({open_layer, blob, layer.diff, size_of(layer.member), layer.label()});
   }
   return layers_.register_layers(base, std::move(sources));
 }

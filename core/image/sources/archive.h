@@ -20,6 +20,7 @@ struct ArchiveLayer {
   std::optional<Digest> blob;  // of its bytes as they are there
   std::optional<DiffId> diff;
   std::string elsewhere;  // where it is to be had when the archive lacks it ("" if unknown)
+  uint64_t bytes = 0;     // as shipped, as the archive says; 0 if it does not
 
   std::string label() const;  // "layer 1a2b3c4d5e6f", for progress and messages
 };
@@ -45,6 +46,8 @@ class Archive {
   virtual std::optional<std::string> text(const std::string& member) const = 0;
   virtual std::vector<std::string> directories() const = 0;       // at the top, sorted
   virtual uint64_t size_of(const std::string& member) const = 0;  // 0 if unknown
+  // The archive has it; or it leaves it out, and the store has the same tar, be it on other layers.
+  virtual bool can_give(const ArchiveLayer& layer) const = 0;
 
   // Registers `layers` on `base` as LayerStore::register_layers does. What the store has need not be in the archive.
   virtual std::vector<LayerRecord> register_layers(const std::optional<ChainId>& base,
@@ -53,11 +56,14 @@ class Archive {
 
 // Of a layer the archive should have. Errc::not_found.
 [[noreturn]] void throw_missing(const ArchiveLayer& layer);
+// The same for those of an image that has `all` layers.
+[[noreturn]] void throw_missing(const std::vector<const ArchiveLayer*>& layers, size_t all);
 
 // An archive that can be read anywhere and by several threads at once.
 class RandomArchive : public Archive {
  public:
   explicit RandomArchive(LayerStore& layers) : layers_(layers) {}
+  bool can_give(const ArchiveLayer& layer) const override;
   std::vector<LayerRecord> register_layers(const std::optional<ChainId>& base,
                                            const std::vector<ArchiveLayer>& layers) override;
 

@@ -1,6 +1,10 @@
 #include "core/image/sources/docker_archive.h"
 
+#include <algorithm>
+#include <map>
+
 #include "core/image/image_store.h"
+#include "core/image/manifest.h"
 #include "core/image/reference.h"
 #include "core/image/sources/member_links.h"
 #include "core/json/go_struct.h"
@@ -9,9 +13,19 @@
 namespace cairn {
 namespace {
 
+struct LayerSources {
+  std::map<std::string, Descriptor> by_diff;
+};
+void decode(std::string_view raw, LayerSources& into) {
+  into.by_diff.clear();
+  if (go_json::kind_of(raw) == go_json::Kind::null) return;
+  for (const auto& member : go_json::members(raw)) go_json::decode(member.raw, into.by_diff[member.key]);
+}
+
 struct Item {
   std::string config, parent;
   go_json::Strings tags, layers;
+  LayerSources sources;
 
   template <typename Self, typename Visit>
   static void fields(Self& self, Visit&& visit) {
@@ -19,6 +33,7 @@ struct Item {
     visit("RepoTags", self.tags, go_json::Omit::never);
     visit("Layers", self.layers, go_json::Omit::never);
     visit("Parent", self.parent, go_json::Omit::empty);
+    visit("LayerSources", self.sources, go_json::Omit::empty);
   }
 };
 
@@ -43,7 +58,11 @@ ArchiveImage read_image(const Archive& archive, const Item& item) {
   if (members.size() != diff_ids.size())
     throw Error(Errc::corrupt, "reading manifest.json: it lists " + std::to_string(members.size()) +
                                    " layers, the configuration " + std::to_string(diff_ids.size()));
-  for (size_t i = 0; i < members.size(); ++i) out.layers.push_back({members[i], std::nullopt, diff_ids[i], ""});
+  for (size_t i = 0; i < members.size(); ++i) {
+    const auto source = item.sources.by_diff.find(diff_ids[i].str());
+    const int64_t bytes = source == item.sources.by_diff.end() ? 0 : std::max<int64_t>(source->second.size, 0);
+    out.layers.push_back({members[i], std::nullopt, diff_ids[i], "", static_cast<uint64_t>(bytes)});
+  }
   if (!item.parent.empty()) {
     out.parent = ImageId::parse(item.parent);
     if (!out.parent)

@@ -4,8 +4,8 @@
 #include <map>
 
 #include "core/image/image_store.h"
+#include "core/image/manifest.h"
 #include "core/image/reference.h"
-#include "core/json/go_struct.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -13,68 +13,6 @@ namespace {
 
 constexpr int kMaxDepth = 4;                // of indexes in indexes
 constexpr size_t kMaxDescriptors = 10'000;  // looked at in one layout
-
-struct OciPlatform : Platform {
-  template <typename Self, typename Visit>
-  static void fields(Self& self, Visit&& visit) {
-    visit("os", self.os, go_json::Omit::never);
-    visit("architecture", self.architecture, go_json::Omit::never);
-    visit("variant", self.variant, go_json::Omit::never);
-  }
-};
-
-struct Descriptor {
-  std::string media_type, digest;
-  go_json::Strings urls;
-  go_json::StringMap annotations;
-  std::optional<OciPlatform> platform;
-
-  template <typename Self, typename Visit>
-  static void fields(Self& self, Visit&& visit) {
-    visit("mediaType", self.media_type, go_json::Omit::never);
-    visit("digest", self.digest, go_json::Omit::never);
-    visit("urls", self.urls, go_json::Omit::empty);
-    visit("annotations", self.annotations, go_json::Omit::empty);
-    visit("platform", self.platform, go_json::Omit::empty);
-  }
-  std::string annotation(const std::string& key) const {
-    const auto found = annotations ? annotations->find(key) : std::map<std::string, std::string>::const_iterator();
-    return annotations && found != annotations->end() ? found->second : "";
-  }
-  // Provenance and signatures that builders put beside an image.
-  bool is_attestation() const {
-    return annotation("vnd.docker.reference.type") == "attestation-manifest" ||
-           (platform && platform->os == "unknown" && platform->architecture == "unknown");
-  }
-};
-
-// A manifest or an index; media types are not to be relied on.
-struct Document {
-  std::optional<std::vector<Descriptor>> manifests;
-  std::optional<Descriptor> config;
-  std::vector<Descriptor> layers;
-};
-
-Document parse_document(const std::string& text) {
-  Document out;
-  for (const auto& member : go_json::members(text)) {
-    const bool null = go_json::kind_of(member.raw) == go_json::Kind::null;
-    if (!null && go_json::key_matches(member.key, "manifests")) go_json::decode(member.raw, out.manifests.emplace());
-    if (go_json::key_matches(member.key, "config")) go_json::decode(member.raw, out.config);
-    if (go_json::key_matches(member.key, "layers")) go_json::decode(member.raw, out.layers);
-  }
-  if (out.manifests && (out.config || !out.layers.empty()))
-    throw Error(Errc::corrupt, "reading a manifest: it is an index too, which of them is meant cannot be told");
-  return out;
-}
-
-Digest digest_of(const Descriptor& descriptor) {
-  const auto digest = Digest::parse(descriptor.digest);
-  if (!digest)
-    throw Error(Errc::corrupt,
-                "reading a descriptor: '" + printable(descriptor.digest, 160) + "' is not a sha256 digest");
-  return *digest;
-}
 
 std::string blob_member(const Digest& digest) { return "blobs/sha256/" + digest.hex(); }
 
@@ -89,7 +27,7 @@ std::string read_blob(const Archive& archive, const Descriptor& descriptor) {
 }
 
 ArchiveImage read_image(const Archive& archive, const Descriptor& manifest) {
-  const Document document = parse_document(read_blob(archive, manifest));
+  const Manifest document = parse_manifest(read_blob(archive, manifest));
   if (!document.config)
     throw Error(Errc::unsupported, "reading manifest " + manifest.digest + ": it names no configuration");
   ArchiveImage out;
@@ -102,7 +40,8 @@ ArchiveImage read_image(const Archive& archive, const Descriptor& manifest) {
   for (size_t i = 0; i < diff_ids.size(); ++i) {
     const Digest blob = digest_of(document.layers[i]);
     const auto& urls = document.layers[i].urls;
-    out.layers.push_back({blob_member(blob), blob, diff_ids[i], urls && !urls->empty() ? urls->front() : ""});
+    out.layers.push_back({blob_member(blob), blob, diff_ids[i], urls && !urls->empty() ? urls->front() : "",
+                          static_cast<uint64_t>(std::max<int64_t>(document.layers[i].size, 0))});
   }
   return out;
 }
@@ -118,41 +57,18 @@ class Walk {
     // Archives may hold the manifests of one platform only: others are not looked at.
     const bool index =
         entry.media_type.find("index") != std::string::npos || entry.media_type.find("list") != std::string::npos;
-    if (!index && fit(entry) == 0) return found.push_back(std::move(entry));
-    const Document document = parse_document(read_blob(archive_, entry));
-    if (!document.manifests) return found.push_back(std::move(entry));
+    if (!index && entry.platform && platform_fit(wanted_, *entry.platform) == 0)
+      return found.push_back(std::move(entry));
+    const Manifest document = parse_manifest(read_blob(archive_, entry));
+    if (document.kind != Manifest::Kind::index) return found.push_back(std::move(entry));
     if (depth + 1 >= kMaxDepth) throw Error(Errc::corrupt, "reading the index: indexes are nested too deeply");
-    for (Descriptor child : *document.manifests) {
+    for (Descriptor child : document.manifests) {
       if (!child.platform) child.platform = entry.platform;
       collect(std::move(child), found, depth + 1);
     }
   }
 
-  // Those that fit the wanted platform best. A single one is taken whatever it is for.
-  std::vector<Descriptor> best(std::vector<Descriptor> found) const {
-    if (found.size() <= 1) return found;
-    int top = 0;
-    for (const auto& manifest : found) top = std::max(top, fit(manifest));
-    if (top == 0)
-      throw Error(Errc::not_found,
-                  "choosing an image: none is for " + wanted_.text() + ", there are " + platforms(found));
-    std::erase_if(found, [&](const Descriptor& manifest) { return fit(manifest) != top; });
-    return found;
-  }
-
  private:
-  int fit(const Descriptor& manifest) const {
-    return manifest.platform ? platform_fit(wanted_, *manifest.platform) : 1;
-  }
-
-  static std::string platforms(const std::vector<Descriptor>& found) {
-    constexpr size_t shown = 20;
-    std::string out;
-    for (size_t i = 0; i < std::min(found.size(), shown); ++i)
-      out += (i == 0 ? "" : ", ") + printable(found[i].platform->text(), 60);
-    return out;
-  }
-
   const Archive& archive_;
   const Platform& wanted_;
   size_t seen_ = 0;
@@ -218,10 +134,9 @@ std::optional<std::vector<ArchiveItem>> read_oci_layout(const Archive& archive, 
   const auto index = archive.text("index.json");
   if (!index) return std::nullopt;
   check_version(archive);
-  const auto document = while_doing([] { return "reading index.json"; }, [&] { return parse_document(*index); });
+  const auto document = while_doing([] { return "reading index.json"; }, [&] { return parse_manifest(*index); });
   std::map<std::string, std::vector<Descriptor>> groups;
-  for (const auto& entry : document.manifests.value_or(std::vector<Descriptor>()))
-    groups[name_of(entry)].push_back(entry);
+  for (const auto& entry : document.manifests) groups[name_of(entry)].push_back(entry);
 
   Items items(archive);
   Walk walk(archive, platform);
@@ -236,7 +151,7 @@ std::optional<std::vector<ArchiveItem>> read_oci_layout(const Archive& archive, 
       });
     }
     items.attempt(name.empty() ? "index.json" : name, [&] {
-      found = walk.best(std::move(found));
+      found = best_for(platform, std::move(found), true);  // a single one, whatever it is for
       if (!name.empty() && found.size() > 1) found.resize(1);
       for (const auto& manifest : found) items.add(manifest, name);
     });

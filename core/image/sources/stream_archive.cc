@@ -5,7 +5,7 @@
 
 #include "core/archive/compression.h"
 #include "core/archive/tar_header.h"
-#include "core/image/sources/stored_layer.h"
+#include "core/layer/stored_layer.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -128,6 +128,10 @@ std::vector<std::string> StreamArchive::directories() const {
   return {names.begin(), names.end()};
 }
 
+bool StreamArchive::can_give(const ArchiveLayer& layer) const {
+  return find(layer.member) != nullptr || (layer.diff && layers_.find_diff(*layer.diff));
+}
+
 std::vector<LayerRecord> StreamArchive::register_layers(const std::optional<ChainId>& base,
                                                         const std::vector<ArchiveLayer>& layers) {
   Batch batch{base, {}, {}, {}};
@@ -153,7 +157,11 @@ std::vector<LayerRecord> StreamArchive::register_layers(const std::optional<Chai
 void StreamArchive::use(const ArchiveLayer& layer, Batch& batch) {
   const std::string name = links_.resolve(layer.member);
   const auto found = members_.find(name);
-  if (found == members_.end()) throw_missing(layer);
+  if (found == members_.end()) {
+    const auto chain = layer.diff ? layers_.find_diff(*layer.diff) : std::nullopt;
+    if (!chain) throw_missing(layer);
+    return batch.add(layers_.stage(read_layer(layers_, *chain), std::nullopt, layer.diff, layer.label()), nullptr);
+  }
   Member& member = found->second;
   if (!member.staged && !member.published)
     if (std::find(batch.members.begin(), batch.members.end(), &member) != batch.members.end()) publish(batch);

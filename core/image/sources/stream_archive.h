@@ -19,6 +19,7 @@ class StreamArchive : public Archive {
   std::optional<std::string> text(const std::string& member) const override;
   std::vector<std::string> directories() const override;
   uint64_t size_of(const std::string&) const override { return 0; }
+  bool can_give(const ArchiveLayer& layer) const override;
   std::vector<LayerRecord> register_layers(const std::optional<ChainId>& base,
                                            const std::vector<ArchiveLayer>& layers) override;
 

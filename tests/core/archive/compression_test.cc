@@ -265,8 +265,8 @@ TEST(GzipSink, GivesTheSameBytesHoweverTheyCome) {
     sink.finish();
     sink.finish();
     EXPECT_EQ(inflate(out.text), content);
+    EXPECT_TRUE(out.text == gzipped(content)) << step;
   }
-  EXPECT_EQ(gzipped(content), gzipped(content));
 }
 
 TEST(GzipSink, PacksText) { EXPECT_LT(gzipped(repeat("some line of text\n", 100'000)).size(), 60'000u); }

@@ -75,6 +75,7 @@ std::string joined(const std::string& lines, const Files& files, int64_t* conten
   const auto source = in_steps(lines, 777);
   const int64_t sum = reassemble(*source, opener(files), out);
   if (content_bytes) *content_bytes = sum;
+  EXPECT_EQ(reassembled_size(*in_steps(lines, 777)), out.text.size());
   return out.text;
 }
 

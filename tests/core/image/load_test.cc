@@ -218,12 +218,32 @@ TEST_P(Load, LayersTheStoreHasNeedNotBeInTheArchive) {
   auto image = image_of({kA, kTiny, kB}, {"more:1"});
   image.layers[0].second = image.layers[1].second = "";
   EXPECT_THAT(load(docker_archive({image})).lines(), ElementsAre("Loaded image: more:1"));
-  image = image_of({kB, kTiny}, {});
-  image.layers[1].second = "";
+  image = image_of({kB, kTiny}, {"elsewhere:1"});  // what lies on other layers there can be had from these
+  image.layers[0].second = image.layers[1].second = "";
+  EXPECT_THAT(load(docker_archive({image})).lines(), ElementsAre("Loaded image: elsewhere:1"));
+  EXPECT_EQ(read(image.config, "tiny"), "t");
+  image = image_of({kB, layer_tar("new", "n"), layer_tar("newer", "n")}, {});
+  image.layers[1].second = image.layers[2].second = "";
   const auto error = failure_of(docker_archive({image}));
   EXPECT_EQ(error.code(), Errc::not_found);
-  EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("loading '"), HasSubstr(image.layers[1].first)));
-  EXPECT_EQ(layer_count(), 3u);
+  EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("loading '"), HasSubstr("2 of its 3 layers"),
+                                           HasSubstr(image.layers[1].first), HasSubstr(image.layers[2].first)));
+  EXPECT_EQ(layer_count(), 5u);
+  expect_no_leftovers();
+}
+
+TEST_P(Load, ABlobThatIsLeftOutMayHaveBeenPacked) {
+  load(docker_archive({image_of({kA, kTiny}, {})}));
+  Members layout;
+  const std::string config = image_config({kB, kTiny}), packed = gzip(kTiny);
+  add_oci_image(layout, config, {kB, packed});
+  std::erase_if(layout, [&](const RawEntry& entry) { return entry.content == packed; });
+  std::string manifest;
+  for (const auto& entry : layout)
+    if (entry.content.starts_with("{\"schema")) manifest = R"({"digest":")" + Digest::of(entry.content).str() + "\"}";
+  layout.push_back(member("index.json", index_json({manifest})));
+  EXPECT_EQ(load(layout).images.size(), 1u);
+  EXPECT_EQ(read(config, "tiny"), "t");
   expect_no_leftovers();
 }
 

@@ -91,6 +91,14 @@ struct TimeCase {
 };
 class GoTime : public testing::TestWithParam<TimeCase> {};
 TEST_P(GoTime, IsRewritten) { EXPECT_EQ(rewrite_time(GetParam().text), GetParam().want); }
+TEST(GoSeconds, CountFrom1970) {
+  EXPECT_EQ(seconds_of("1970-01-01T00:00:00Z"), 0);
+  EXPECT_EQ(seconds_of("2020-02-03T04:05:06.789+01:30"), 1580697306);
+  EXPECT_EQ(seconds_of("2020-02-03T01:05:06-01:30"), 1580697306);
+  EXPECT_EQ(seconds_of("1969-12-31T23:59:59Z"), -1);
+  EXPECT_EQ(seconds_of(kZeroTime), -62135596800);
+  EXPECT_THROW(seconds_of("2020-02-30T00:00:00Z"), Error);
+}
 INSTANTIATE_TEST_SUITE_P(, GoTime,
                          testing::Values(TimeCase{"2013-06-13T14:03:50.8217690-07:00",
                                                   "2013-06-13T14:03:50.821769-07:00"},

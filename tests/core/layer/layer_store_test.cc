@@ -279,6 +279,34 @@ TEST_P(Layers, AContainerIsMadeFoundAndRemoved) {
   expect_no_leftover(1);
 }
 
+TEST_P(Layers, RemovedOnesGoWithTheirFiles) {
+  const auto records = store().register_layers({}, {source(tar_of({{"a", "x"}})), source(tar_of({{"b", "y"}}))});
+  auto layers = store();
+  layers.remove_layers({records[1]}, layers.exclusive());
+  EXPECT_FALSE(metadata_->layers().find(records[1].chain).has_value());
+  expect_no_leftover(1);
+}
+
+TEST_P(Layers, AMountedOneGoesWithALaterRecovery) {
+  const auto records = store().register_layers({}, {source(tar_of({{"a", "x"}}))});
+  const fs::path target = dir_.path() / "target";
+  fs::create_directory(target);
+  driver_->mount(records[0].cache_id, Access::read_only, target);
+  auto layers = store();
+  try {
+    layers.remove_layers(records, layers.exclusive());
+    ADD_FAILURE() << "it was removed";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::in_use) << e.what();
+  }
+  EXPECT_TRUE(metadata_->layers().list().empty());
+  store().recover();
+  EXPECT_TRUE(fs::exists(target / "a"));
+  unmount(target);
+  store().recover();
+  expect_no_leftover(0);
+}
+
 INSTANTIATE_TEST_SUITE_P(, Layers, testing::Values("overlay2", "vfs"),
                          [](const auto& test) { return std::string(test.param); });
 

@@ -1,4 +1,4 @@
-#include "core/image/sources/stored_layer.h"
+#include "core/layer/stored_layer.h"
 
 #include <algorithm>
 #include <condition_variable>

@@ -1,0 +1,47 @@
+#include "core/image/sources/text_archive.h"
+
+#include "core/util/error.h"
+
+namespace cairn {
+
+static constexpr uint64_t kMaxKept = 64u << 20;
+
+static bool looks_like_json(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  return first != text.npos && (text[first] == '{' || text[first] == '[');
+}
+
+TextArchive::TextArchive(ByteSource& outer) {
+  TarReader tar(outer);
+  uint64_t kept = 0;
+  while (const TarEntry* entry = tar.next()) {
+    if (entry->type == TarType::symlink || entry->type == TarType::hard_link) links_.add(*entry);
+    if (entry->type != TarType::file || entry->size > kMaxText) continue;
+    std::string text(entry->size, '\0');
+    const std::string name = member_name(entry->name);
+    size_t filled = 0;
+    while (filled < text.size()) {
+      const size_t n = tar.read(std::span(text).subspan(filled));
+      if (n == 0) break;
+      filled += n;
+    }
+    text.resize(filled);
+    if (!looks_like_json(text)) continue;
+    kept += text.size();
+    if (kept > kMaxKept)
+      throw Error(Errc::corrupt, "reading the archive: more than " + std::to_string(kMaxKept) +
+                                     " bytes of manifests and configurations");
+    texts_.insert_or_assign(name, std::move(text));
+  }
+}
+
+std::optional<std::string> TextArchive::text(const std::string& member) const {
+  const auto found = texts_.find(links_.resolve(member));
+  return found == texts_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::vector<LayerRecord> TextArchive::register_layers(const std::optional<ChainId>&, const std::vector<ArchiveLayer>&) {
+  throw Error(Errc::unsupported, "reading layers: only the archive's texts were kept");
+}
+
+}  // namespace cairn
