@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <climits>
 
+#include "core/image/config_json.h"
 #include "core/json/go_struct.h"
 #include "core/util/error.h"
 
@@ -87,21 +88,6 @@ struct V1Image {
   }
 };
 
-struct History {
-  go_json::Time created;
-  std::string author, created_by, comment;
-  bool empty_layer = false;
-
-  template <typename Self, typename Visit>
-  static void fields(Self& self, Visit&& visit) {
-    visit("created", self.created, Omit::never);
-    visit("author", self.author, Omit::empty);
-    visit("created_by", self.created_by, Omit::empty);
-    visit("comment", self.comment, Omit::empty);
-    visit("empty_layer", self.empty_layer, Omit::empty);
-  }
-};
-
 struct Parents {
   std::string parent, parent_id;
 
@@ -156,13 +142,6 @@ go_json::RawObject top_level(const std::string& v1_json) {
   for (auto& [name, raw] : go_json::encode_fields(go_json::read_struct<V1Image>(v1_json)))
     out.emplace(name, std::move(raw));
   return out;
-}
-
-std::string rootfs_json(std::span<const DiffId> diff_ids) {
-  if (diff_ids.empty()) return R"({"type":"layers"})";
-  std::string list;
-  for (const auto& id : diff_ids) list += (list.empty() ? "" : ",") + go_json::quote(id.str());
-  return R"({"type":"layers","diff_ids":[)" + list + "]}";
 }
 
 }  // namespace

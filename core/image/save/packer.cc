@@ -1,0 +1,68 @@
+#include "core/image/save/packer.h"
+
+#include <optional>
+#include <vector>
+
+#include "core/archive/compression.h"
+#include "core/util/error.h"
+#include "core/util/workers.h"
+
+namespace cairn {
+namespace {
+
+class PackedFile : public ByteSink {
+ public:
+  explicit PackedFile(int fd) : fd_(fd) {}
+  void write(std::span<const char> part) override {
+    hash.update(part);
+    bytes += part.size();
+    write_all(fd_, part);
+  }
+  Sha256 hash;
+  uint64_t bytes = 0;
+
+ private:
+  int fd_;
+};
+
+class CountedSink : public ByteSink {
+ public:
+  CountedSink(ByteSink& out, Progress& progress) : out_(out), progress_(progress) {}
+  void write(std::span<const char> bytes) override {
+    out_.write(bytes);
+    progress_.advance(bytes.size());
+  }
+
+ private:
+  ByteSink& out_;
+  Progress& progress_;
+};
+
+}  // namespace
+
+LayerPacker::Packed LayerPacker::pack_one(const DiffId& diff, const Wanted& wanted) {
+  const std::string label = "layer " + diff.hex().substr(0, 12);
+  progress_.state(label, "compressing");
+  Fd file = while_doing([&] { return "compressing " + label + " to a file without a name (TMPDIR says where)"; },
+                        [&] { return open_at(AT_FDCWD, scratch_, O_TMPFILE | O_RDWR, 0600); });
+  PackedFile out(file.get());
+  GzipSink gzip(out);
+  CountedSink counted(gzip, progress_);
+  while_doing([&] { return "saving image '" + printable(wanted.image) + "'"; },
+              [&] { layers_.write_tar(wanted.chain, counted); });
+  gzip.finish();
+  progress_.state(label, "compressed");
+  progress_.item_done();
+  return {std::move(file), out.hash.finish(), out.bytes};
+}
+
+void LayerPacker::pack(const std::map<DiffId, Wanted>& wanted, unsigned jobs) {
+  std::vector<std::pair<DiffId, Wanted>> todo;
+  for (const auto& layer : wanted)
+    if (!packed_.contains(layer.first)) todo.push_back(layer);
+  std::vector<std::optional<Packed>> done(todo.size());
+  run_parallel(jobs, todo.size(), [&](size_t i) { done[i] = pack_one(todo[i].first, todo[i].second); });
+  for (size_t i = 0; i < todo.size(); ++i) packed_.emplace(todo[i].first, std::move(*done[i]));
+}
+
+}  // namespace cairn
