@@ -126,9 +126,11 @@ struct MigrationReport {
   std::vector<Damage> damage;  // the plan's, and what was found on the way
   uint64_t bytes_hashed = 0, bytes_copied = 0, files_linked = 0;
   double seconds = 0;
-  bool complete() const;    // nothing failed and nothing was damaged
-  bool unfinished() const;  // something failed or does not verify: another run tries it again
+  bool complete() const;              // nothing failed and nothing was damaged
+  bool unfinished() const;            // something failed or does not verify: another run tries it again
+  void append(MigrationReport part);  // the parts of one root are one to whoever asked for them
 };
+MigrationReport as_report(const MigrationPlan& plan);  // of what is to be done
 
 // Reads the source only. Throws Errc::already_exists if the target holds anything but an unfinished or older migration
 // of this source, Errc::io if it has too little space.

@@ -86,14 +86,6 @@ bool has_container(const SourceTrees& source, const std::filesystem::path& sourc
   });
 }
 
-void forget_mount(const MigrationTarget& target, const std::string& id) {
-  try {
-    target.metadata.layers().remove_mount(id);
-  } catch (const Error& e) {
-    if (e.code() != Errc::not_found) throw;
-  }
-}
-
 bool looks_same(Fd one, Fd other) {
   const auto tree_at = [](Fd& root) {
     return Tree({Branch{std::make_shared<const Fd>(std::move(root)), WhiteoutStyle::none}});

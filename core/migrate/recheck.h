@@ -21,9 +21,6 @@ std::set<ChainId> drop_incomplete(const SourceTrees& source, const MigrationTarg
 bool has_container(const SourceTrees& source, const std::filesystem::path& source_root, const MigrationTarget& target,
                    const MountRecord& wanted);
 
-// Makes way for the record of a container that is made again.
-void forget_mount(const MigrationTarget& target, const std::string& id);
-
 // The two directories show the same tree, as far as can be told without reading files.
 bool looks_same(Fd one, Fd other);
 

@@ -61,9 +61,15 @@ MigrationState::MigrationState(int root_fd, const SourceIdentity& source)
                                           "'; finish that one, or choose another target");
 }
 
-void MigrationState::create() {
+FileLock MigrationState::begin() {
   ensure_dir_at(root_.get(), kDir, 0700);
-  replace_file_at(dir().get(), "source.json", identity_, 0600);
+  const Fd own = dir();
+  auto lock = FileLock::attempt(own.get(), FileLock::Kind::exclusive);
+  if (!lock)
+    throw Error(Errc::in_use,
+                "migrating to '" + printable(path_of(root_.get())) + "': another cairn is doing that already");
+  replace_file_at(own.get(), "source.json", identity_, 0600);
+  return std::move(*lock);
 }
 
 // Graphs of two drivers may both have a layer of that id, each its own.

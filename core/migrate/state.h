@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/digest/digest.h"
+#include "core/layer/store_lock.h"
 #include "core/migrate/migrate.h"
 #include "core/util/fd.h"
 
@@ -32,7 +33,8 @@ class MigrationState {
  public:
   // Throws already_exists if the directory at `root_fd` holds the state of another source. Creates nothing.
   MigrationState(int root_fd, const SourceIdentity& source);
-  void create();
+  // Makes the directory and holds it. Errc::in_use if another run does.
+  [[nodiscard]] FileLock begin();
   bool resumed() const { return resumed_; }  // an earlier run was not finished, and no engine has worked there since
 
   std::optional<HashedLayer> load(const std::string& id) const;

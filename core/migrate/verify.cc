@@ -6,29 +6,13 @@
 #include "core/json/go_json.h"
 #include "core/migrate/ends_run.h"
 #include "core/util/error.h"
-#include "core/util/interrupt.h"
 #include "core/util/workers.h"
 
 namespace cairn {
 
-namespace {
-class NullSink : public ByteSink {
- public:
-  explicit NullSink(Progress& progress) : progress_(progress) {}
-  void write(std::span<const char> bytes) override {
-    progress_.advance(bytes.size());
-    check_interrupt();
-  }
-
- private:
-  Progress& progress_;
-};
-}  // namespace
-
 static std::string wrong_with(const SourceTrees& source, const MigrationTarget& target, const LayerPlace& place,
-                              LayerStore& layers, Progress& progress) {
-  NullSink nowhere(progress);
-  if (place.tar_split) layers.write_tar(place.record.chain, nowhere);
+                              LayerStore& layers) {
+  if (place.tar_split) layers.read_back(place.record.chain);
   const auto record = target.metadata.layers().find(place.record.chain);
   const auto changes = changes_between(target.driver.tree(record->cache_id), source.tree(place.record.cache_id),
                                        {.rule = Compare::exact, .compare_content = place.tar_split == nullptr});
@@ -46,7 +30,7 @@ void verify_migration(const SourceTrees& source, const MigrationTarget& target, 
     progress.expect(static_cast<uint64_t>(record.size));
     std::string wrong;
     try {
-      if (target.metadata.layers().find(record.chain)) wrong = wrong_with(source, target, places[i], layers, progress);
+      if (target.metadata.layers().find(record.chain)) wrong = wrong_with(source, target, places[i], layers);
     } catch (const Error& e) {
       if (ends_run(e, options)) throw;
       wrong = e.what();

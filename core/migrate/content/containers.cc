@@ -6,6 +6,7 @@
 #include "core/layer/store_lock.h"
 #include "core/migrate/copy_directory.h"
 #include "core/migrate/host_config.h"
+#include "core/migrate/place_container.h"
 #include "core/migrate/recheck.h"
 #include "core/migrate/volume_sources.h"
 #include "core/util/error.h"
@@ -60,18 +61,10 @@ bool migrate_container(const ContentContainer& container, const ContentSource& s
     below = record->cache_id;
   }
   if (resumed && has_container(trees, source.root, target, mount)) return false;
-  const auto trace = metadata.layers().begin(mount.init_id ? std::vector{*mount.init_id, mount.mount_id}
-                                                           : std::vector{mount.mount_id});
-  if (mount.init_id) placer.copy_writable(*mount.init_id, container.image_layer, below);
-  placer.copy_writable(mount.mount_id, mount.init_id ? mount.init_id : container.image_layer,
-                       mount.init_id ? mount.init_id : below);
+  const auto trace = copy_layers({mount, container.image_layer, below}, target, placer);
   bytes += copy_files(container, source, target, options, progress);
   layers.sync();
-  const FileLock lock = FileLock::wait(metadata.lock_fd(), FileLock::Kind::exclusive);
-  if (target.guard) target.guard();
-  if (resumed) forget_mount(target, container.id);
-  metadata.layers().add_mount(mount);
-  sync_file_system(metadata.layers().sync_fd());
+  publish_container(mount, target);
   return true;
 }
 

@@ -34,24 +34,15 @@ class ContentRun {
         selection_(*plan.selection),
         root_(open_dir(target.root.string())),
         state_(root_.get(), identity_of(source)),
-        layers_(target.driver, target.metadata, options.jobs, progress, target.guard) {
-    report_.images = plan.images;
-    report_.layers = plan.layers;
-    report_.containers = plan.containers;
-    report_.state = plan.state;
-    report_.damage = plan.damage;
+        layers_(target.driver, target.metadata, options.jobs, progress, target.guard),
+        report_(as_report(plan)) {
     progress.total(bytes_to_go_through(plan, options, 1),
                    plan.layers.size() * (options.verify ? 2 : 1) + plan.containers.size() + plan.state.size());
   }
 
   MigrationReport run() {
     const auto start = std::chrono::steady_clock::now();
-    ensure_dir_at(root_.get(), ".cairn-migration", 0700);
-    const Fd own = open_dir_at(root_.get(), ".cairn-migration");
-    const auto lock = FileLock::attempt(own.get(), FileLock::Kind::exclusive);
-    if (!lock)
-      throw Error(Errc::in_use, "migrating to '" + target_.root.string() + "': another cairn is doing that already");
-    state_.create();
+    const FileLock lock = state_.begin();
     target_.metadata.prepare();
     layers_.recover();
     LayerPlacer placer(selection_.trees, target_, options_, layers_, progress_);

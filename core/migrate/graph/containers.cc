@@ -9,6 +9,7 @@
 #include "core/json/go_json.h"
 #include "core/layer/store_lock.h"
 #include "core/migrate/host_config.h"
+#include "core/migrate/place_container.h"
 #include "core/migrate/recheck.h"
 #include "core/migrate/root_state.h"
 #include "core/migrate/volume_sources.h"
@@ -112,14 +113,11 @@ bool migrate_container(const LegacyContainer& container, const ImagePlace& image
   if (!trees.has(id))
     throw Error(Errc::corrupt,
                 "its writable layer is missing from the " + std::string(source.driver.name()) + " directory");
-  const bool has_init = trees.has(init);
-  const MountRecord mount{container.id, id, has_init ? std::optional(init) : std::nullopt, image.chain};
+  const MountRecord mount{container.id, id, trees.has(init) ? std::optional(init) : std::nullopt, image.chain};
   if (resumed && has_container(trees, source.root, target, mount)) return false;
   std::unique_ptr<LayerTransaction> trace;
   if (!options.in_place) {
-    trace = metadata.layers().begin(has_init ? std::vector{init, id} : std::vector{id});
-    if (has_init) placer.copy_writable(init, image.source_layer, image.target_layer);
-    placer.copy_writable(id, has_init ? init : image.source_layer, has_init ? init : image.target_layer);
+    trace = copy_layers({mount, image.source_layer, image.target_layer}, target, placer);
     metadata.containers().put(container.id, {{"config.json", container.config}});
     copy_files(container.id, source, target);
   }
@@ -128,11 +126,7 @@ bool migrate_container(const LegacyContainer& container, const ImagePlace& image
   if (!options.in_place) files["hostconfig.json"] = host_config;
   layers.sync();
   metadata.containers().put(container.id, files);
-  const FileLock lock = FileLock::wait(metadata.lock_fd(), FileLock::Kind::exclusive);
-  if (target.guard) target.guard();
-  if (resumed) forget_mount(target, container.id);
-  metadata.layers().add_mount(mount);
-  sync_file_system(metadata.layers().sync_fd());
+  publish_container(mount, target);
   return true;
 }
 

@@ -24,15 +24,6 @@
 
 namespace cairn {
 
-bool MigrationReport::complete() const { return damage.empty() && !unfinished(); }
-
-bool MigrationReport::unfinished() const {
-  const auto failed = [](const auto& item) { return item.status == "failed"; };
-  return std::any_of(images.begin(), images.end(), failed) || std::any_of(layers.begin(), layers.end(), failed) ||
-         std::any_of(containers.begin(), containers.end(), failed) || std::any_of(state.begin(), state.end(), failed) ||
-         std::any_of(damage.begin(), damage.end(), [](const Damage& one) { return one.kind == kVerifyFailed; });
-}
-
 namespace {
 
 // One run, its steps in order from top to bottom in run().
@@ -48,12 +39,8 @@ class Run {
         root_(open_dir(target.root.string())),
         state_(root_.get(), identity_of(source)),
         layers_(target.driver, target.metadata, options.jobs, progress, target.guard),
+        report_(as_report(plan)),
         sample_(plan.sample) {
-    report_.images = plan.images;
-    report_.layers = plan.layers;
-    report_.containers = plan.containers;
-    report_.damage = plan.damage;
-    report_.state = plan.state;
     const unsigned passes = options.verify ? 2 : 1;
     bytes_ = bytes_to_go_through(plan, options, passes);
     announce(plan.images.size());
@@ -61,12 +48,7 @@ class Run {
 
   MigrationReport run() {
     const auto start = std::chrono::steady_clock::now();
-    ensure_dir_at(root_.get(), ".cairn-migration", 0700);
-    const Fd own = open_dir_at(root_.get(), ".cairn-migration");
-    const auto lock = FileLock::attempt(own.get(), FileLock::Kind::exclusive);
-    if (!lock)
-      throw Error(Errc::in_use, "migrating to '" + target_.root.string() + "': another cairn is doing that already");
-    state_.create();
+    const FileLock lock = state_.begin();
     target_.metadata.prepare();
     layers_.recover();
     LayerPlacer placer(selection_.trees, target_, options_, layers_, progress_);
@@ -231,24 +213,18 @@ class Run {
 
   void store_images() {
     const auto before = target_.metadata.images().list();  // also what another part of the root brought
-    std::vector<std::vector<DiffId>> diffs(chains_.size());
-    std::vector<std::vector<std::string>> history(chains_.size());
+    steps_.resize(chains_.size());
     for (size_t i = 0; i < chains_.size(); ++i) {
       const LegacyImage& image = *selection_.images[i];
       fail_with_parent(image, i);
-      if (report_.images[i].status == "failed") continue;
-      if (adopted_[i]) {
-        diffs[i] = adopted_[i]->diffs, history[i] = adopted_[i]->history;
-        continue;
-      }
+      if (report_.images[i].status == "failed" || adopted_[i]) continue;
       try {
-        if (image.parent) diffs[i] = diffs[index_.at(*image.parent)], history[i] = history[index_.at(*image.parent)];
-        diffs[i].push_back(hashed_[i]->diff);
-        history[i].push_back(history_from_v1(image.json));
-        const ImageId id = target_.metadata.images().put(config_from_v1(image.json, diffs[i], history[i]));
-        if (image.parent)
-          target_.metadata.images().set_parent(id, *ImageId::parse(report_.images[index_.at(*image.parent)].image_id));
-        if (image.checksum) target_.metadata.distribution().add(hashed_[i]->diff, *image.checksum, "");
+        steps_[i] = history_from_v1(image.json);
+        const auto [diffs, history] = lineage(i);
+        const ImageId id = target_.metadata.images().put(config_from_v1(image.json, diffs, history));
+        if (const auto above = parent_of(i))
+          target_.metadata.images().set_parent(id, *ImageId::parse(report_.images[*above].image_id));
+        if (image.checksum) target_.metadata.distribution().add(hashed_[i]->diff, {*image.checksum, ""});
         mapping_.insert_or_assign(image.id, id);
         report_.images[i].image_id = id.str();
         if (report_.images[i].status == "planned")
@@ -258,6 +234,29 @@ class Run {
         fail(i, e.what());
       }
     }
+  }
+
+  struct Lineage {
+    std::vector<DiffId> diffs;
+    std::vector<std::string> history;
+  };
+  // What the configuration of image i lists, base first: its own step, and those of what it was built on.
+  Lineage lineage(size_t i) const {
+    std::vector<size_t> made;
+    std::optional<size_t> at = i;
+    for (; at && !adopted_[*at]; at = parent_of(*at)) made.push_back(*at);
+    Lineage out;
+    if (at) out = {adopted_[*at]->diffs, adopted_[*at]->history};
+    for (auto k = made.rbegin(); k != made.rend(); ++k) {
+      out.diffs.push_back(hashed_[*k]->diff);
+      out.history.push_back(steps_[*k]);
+    }
+    return out;
+  }
+
+  std::optional<size_t> parent_of(size_t i) const {
+    const auto& parent = selection_.images[i]->parent;
+    return parent ? std::optional(index_.at(*parent)) : std::nullopt;
   }
 
   void store_containers(LayerPlacer& placer) {
@@ -334,6 +333,7 @@ class Run {
   std::map<std::string, size_t> index_;  // v1 id -> position in all the lists here
   std::vector<std::optional<HashedLayer>> hashed_;
   std::vector<std::optional<AdoptedImage>> adopted_;  // of those that an engine has taken over
+  std::vector<std::string> steps_;                    // of the others: their own element of a configuration's history
   std::vector<std::optional<ChainId>> chains_;
   std::map<ChainId, std::string> owner_;
   std::vector<LayerPlace> places_;
