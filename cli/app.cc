@@ -18,10 +18,11 @@ namespace cairn {
 
 // In the order of --help.
 static constexpr AddCommand all_commands[] = {
-    scan_command,    migrate_command, images_command,       history_command, inspect_command, ps_command,
-    df_command,      load_command,    apply_command,        create_command,  mount_command,   umount_command,
-    rm_command,      ls_command,      cat_command,          cp_command,      export_command,  diff_command,
-    changes_command, drivers_command, serve_driver_command,
+    scan_command,   migrate_command, images_command,  history_command, inspect_command,      ps_command,
+    df_command,     tree_command,    pull_command,    push_command,    load_command,         save_command,
+    apply_command,  tag_command,     rmi_command,     import_command,  commit_command,       create_command,
+    mount_command,  umount_command,  rm_command,      ls_command,      cat_command,          cp_command,
+    export_command, diff_command,    changes_command, drivers_command, serve_driver_command,
 };
 
 namespace {

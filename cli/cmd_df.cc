@@ -7,6 +7,7 @@
 #include "cli/damage.h"
 #include "cli/image_filter.h"
 #include "cli/output/age.h"
+#include "cli/output/format.h"
 #include "cli/output/json.h"
 #include "cli/output/size.h"
 #include "cli/output/table.h"
@@ -16,6 +17,14 @@
 
 namespace cairn {
 namespace {
+
+constexpr Field kFields[] = {
+    {"Type", "TYPE"}, {"TotalCount", "TOTAL"}, {"Active", "ACTIVE"}, {"Size", "SIZE"}, {"Reclaimable", "RECLAIMABLE"}};
+
+struct Flags {
+  bool verbose = false;
+  std::string format;
+};
 
 Row row_of(const std::string& type, const Total& total) {
   const uint64_t percent = total.size == 0 ? 0 : total.reclaimable * 100 / total.size;
@@ -64,7 +73,12 @@ Json document(const StoreUsage& usage) {
   return {{"images", images}, {"containers", containers}, {"other_layers", json_of(usage.other_layers)}};
 }
 
-Exit run(bool verbose, const Globals& globals) {
+Exit run(const Flags& flags, const Globals& globals) {
+  const Format format = as_named_by_user([&] {
+    if (flags.verbose && !flags.format.empty())
+      throw UserError(Errc::invalid, "reading --format: with -v there are several tables; --json has all of them");
+    return Format(flags.format, kFields, "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}");
+  });
   const Store store = open_to_read(globals);
   const Objects objects(store);
   StoreUsage usage = measure(store, objects, globals.jobs);
@@ -76,11 +90,9 @@ Exit run(bool verbose, const Globals& globals) {
     print(json_document(document(usage)));
     return Exit::done;
   }
-  std::string out = format_table({{"TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"},
-                                  row_of("Images", usage.all_images),
-                                  row_of("Containers", usage.all_containers),
-                                  row_of("Other layers", usage.other_layers)});
-  if (verbose) out += "\n" + image_table(usage) + "\n" + container_table(usage);
+  std::string out = format.render({row_of("Images", usage.all_images), row_of("Containers", usage.all_containers),
+                                   row_of("Other layers", usage.other_layers)});
+  if (flags.verbose) out += "\n" + image_table(usage) + "\n" + container_table(usage);
   print(out);
   return Exit::done;
 }
@@ -88,9 +100,13 @@ Exit run(bool verbose, const Globals& globals) {
 }  // namespace
 
 Command df_command(CLI::App& program, const Globals& globals) {
-  const auto verbose = std::make_shared<bool>(false);
+  const auto flags = std::make_shared<Flags>();
   CLI::App* app = program.add_subcommand("df", "Show the disk space that images, containers and other layers take");
-  app->add_flag("-v,--verbose", *verbose, "Also each image and container");
+  app->add_flag("-v,--verbose", flags->verbose, "Also each image and container");
+  app->add_option("--format", flags->format,
+                  "json (one object a line), table T or T, with {{.Type}} {{.TotalCount}} {{.Active}} {{.Size}} "
+                  "{{.Reclaimable}} in T")
+      ->type_name("FORMAT");
   app->footer(
       "Blocks on disk, hard links within a layer counted once. Active images have containers; reclaimable is what "
       "would be\n"
@@ -101,7 +117,7 @@ Command df_command(CLI::App& program, const Globals& globals) {
       "Examples:\n"
       "  cairn df\n"
       "  cairn df -v");
-  return {app, [verbose, &globals] { return run(*verbose, globals); }};
+  return {app, [flags, &globals] { return run(*flags, globals); }};
 }
 
 }  // namespace cairn

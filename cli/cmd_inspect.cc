@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 #include "cli/objects.h"
 #include "cli/output/json.h"
+#include "cli/output/template.h"
 #include "cli/output/terminal.h"
 #include "cli/wiring.h"
 
@@ -8,7 +9,7 @@ namespace cairn {
 namespace {
 
 struct Flags {
-  std::string type;
+  std::string type, format;
   std::vector<std::string> names;
 };
 
@@ -94,6 +95,8 @@ Json inspect_container(const Store& store, const CatalogContainer& container) {
 }
 
 Exit run(const Flags& flags, const Globals& globals) {
+  const auto format = as_named_by_user(
+      [&] { return flags.format.empty() ? std::nullopt : std::optional<DocumentTemplate>(flags.format); });
   const Store store = open_to_read(globals);
   const Objects objects(store);
   const Wanted wanted{flags.type != "container", flags.type != "image", false};
@@ -102,11 +105,15 @@ Exit run(const Flags& flags, const Globals& globals) {
   for (const auto& name : flags.names) {
     tally.attempt([&] {
       const Subject subject = objects.find(name, wanted);
-      documents.push_back(subject.image ? inspect_image(store, *subject.image)
-                                        : inspect_container(store, *subject.container));
+      Json document =
+          subject.image ? inspect_image(store, *subject.image) : inspect_container(store, *subject.container);
+      if (format)
+        print(as_named_by_user([&] { return format->render(document); }));
+      else
+        documents.push_back(std::move(document));
     });
   }
-  print(json_document(documents));
+  if (!format) print(json_document(documents));
   return tally.for_reader();
 }
 
@@ -118,6 +125,10 @@ Command inspect_command(CLI::App& program, const Globals& globals) {
   app->add_option("--type", flags->type, "Only an image, or only a container, of that name")
       ->type_name("TYPE")
       ->check(CLI::IsMember({"image", "container"}));
+  app->add_option("-f,--format", flags->format,
+                  "Text with {{.Field}}, {{.Field.Field}} and {{json .Field}} in it, a line for each REF; json is "
+                  "{{json .}}")
+      ->type_name("FORMAT");
   app->add_option("name", flags->names, "Images or containers")->type_name("REF")->required();
   app->footer(
       "Prints an array with one object per REF: Docker's own keys for an image, the engine's configuration of a "
@@ -125,7 +136,8 @@ Command inspect_command(CLI::App& program, const Globals& globals) {
       "GraphDriver.Data names the driver's layers.\n\n"
       "Examples:\n"
       "  cairn inspect busybox\n"
-      "  cairn inspect --type container web");
+      "  cairn inspect --type container web\n"
+      "  cairn inspect --format '{{.Id}} {{json .Config.Cmd}}' busybox");
   return {app, [flags, &globals] { return run(*flags, globals); }};
 }
 

@@ -82,7 +82,7 @@ MigrationReport run_all(const std::vector<PlannedPart>& planned, const Migration
   const MigrationTarget target = sides.migration_target();
   auto progress = make_progress(globals.progress);
   MigrationReport report;
-  for (const auto& one : planned) append(report, one.part->run(one.plan, target, one.options, *progress));
+  for (const auto& one : planned) report.append(one.part->run(one.plan, target, one.options, *progress));
   return report;
 }
 
@@ -123,7 +123,7 @@ Exit migrate(const Flags& flags, const Globals& globals) {
   const MigrationFrame frame = frame_of(flags, sides);
   MigrationReport intended;
   Estimate estimate;
-  for (const auto& one : planned) append(intended, as_report(one.plan)), estimate.add(one.plan);
+  for (const auto& one : planned) intended.append(as_report(one.plan)), estimate.add(one.plan);
   if (flags.strict && is_refused(intended, frame, flags, globals)) return Exit::damage;
   if (flags.dry_run) return tell(intended, frame, estimate, flags, globals);
   sides.make_target();

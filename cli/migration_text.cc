@@ -129,27 +129,4 @@ std::vector<std::string> complaints(const MigrationReport& report) {
   return out;
 }
 
-MigrationReport as_report(const MigrationPlan& plan) {
-  MigrationReport out;
-  out.images = plan.images;
-  out.layers = plan.layers;
-  out.containers = plan.containers;
-  out.state = plan.state;
-  out.damage = plan.damage;
-  return out;
-}
-
-void append(MigrationReport& report, MigrationReport part) {
-  const auto move_all = [](auto& to, auto& from) { std::move(from.begin(), from.end(), std::back_inserter(to)); };
-  move_all(report.images, part.images);
-  move_all(report.layers, part.layers);
-  move_all(report.containers, part.containers);
-  move_all(report.state, part.state);
-  move_all(report.damage, part.damage);
-  report.bytes_hashed += part.bytes_hashed;
-  report.bytes_copied += part.bytes_copied;
-  report.files_linked += part.files_linked;
-  report.seconds += part.seconds;
-}
-
 }  // namespace cairn

@@ -18,8 +18,5 @@ std::string summary_text(const MigrationReport& report);
 std::vector<std::string> complaints(const MigrationReport& report);
 // The space and the time it takes, and how that was found out: a few lines.
 std::vector<std::string> estimate_lines(const Estimate& estimate, unsigned jobs);
-MigrationReport as_report(const MigrationPlan& plan);
-// The parts of one migration are one to whoever asked for it.
-void append(MigrationReport& report, MigrationReport part);
 
 }  // namespace cairn

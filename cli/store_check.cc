@@ -3,27 +3,11 @@
 #include <algorithm>
 #include <mutex>
 
+#include "core/migrate/migrate.h"
 #include "core/util/error.h"
-#include "core/util/interrupt.h"
 #include "core/util/workers.h"
 
 namespace cairn {
-
-namespace {
-
-class Watched : public ByteSink {
- public:
-  explicit Watched(Progress& progress) : progress_(progress) {}
-  void write(std::span<const char> bytes) override {
-    progress_.advance(bytes.size());
-    check_interrupt();
-  }
-
- private:
-  Progress& progress_;
-};
-
-}  // namespace
 
 std::vector<Damage> layers_that_cannot_be_read(const Store& store, LayerStore& layers, unsigned jobs,
                                                Progress& progress) {
@@ -35,14 +19,13 @@ std::vector<Damage> layers_that_cannot_be_read(const Store& store, LayerStore& l
     const std::string label = "layer " + records[i].cache_id.str().substr(0, 12);
     progress.state(label, "verifying");
     try {
-      Watched nowhere(progress);
-      layers.write_tar(records[i].chain, nowhere);
+      layers.read_back(records[i].chain);
       progress.state(label, "verified");
     } catch (const Error& e) {
       if (e.code() == Errc::interrupted) throw;
       progress.state(label, "failed");
       const std::lock_guard lock(mutex);
-      out.push_back({"verify-failed", records[i].chain.str(), e.what()});
+      out.push_back({kVerifyFailed, records[i].chain.str(), e.what()});
     }
     progress.item_done();
   });

@@ -8,6 +8,7 @@
 #include "cli/exit.h"
 #include "cli/output/terminal.h"
 #include "cli/privilege.h"
+#include "cli/registry_flags.h"
 #include "core/layer/store_lock.h"
 #include "drivers/aufs/aufs.h"
 #include "drivers/btrfs/btrfs.h"
@@ -20,6 +21,8 @@
 #include "graphdb/catalog/catalog.h"
 #include "graphdb/legacy/legacy_graph.h"
 #include "graphdb/store.h"
+#include "registry/credentials.h"
+#include "registry/http_repository.h"
 
 namespace cairn {
 namespace {
@@ -249,6 +252,42 @@ void serve_driver(const Globals& globals, const std::string& socket, const std::
   plugin::HttpServer server(socket, open);
   debug("answering on '" + printable(socket) + "'");
   server.run(stop);
+}
+
+static RetryPolicy retry_policy(const std::string& domain, const RegistryFlags& flags,
+                                std::function<void(const std::string&)> notice) {
+  RetryPolicy out;
+  out.times = flags.retries;
+  out.stall = std::chrono::seconds(flags.stall_seconds);
+  out.tell = [notice = std::move(notice), domain](const std::string& why, std::chrono::milliseconds pause) {
+    notice("'" + printable(domain) + "': " + why + "; trying again in " + std::to_string((pause.count() + 999) / 1000) +
+           " s");
+  };
+  return out;
+}
+
+std::unique_ptr<RemoteRepository> open_repository(const Reference& reference, const RegistryFlags& flags,
+                                                  RegistryPurpose purpose,
+                                                  std::function<void(const std::string&)> notice) {
+  return as_named_by_user([&]() -> std::unique_ptr<RemoteRepository> {
+    CredentialOptions options;
+    options.creds = flags.creds;
+    options.creds_host = reference.domain;
+    options.authfile = flags.authfile;
+    const CredentialStore credentials(std::move(options));
+    HostOptions hosts;
+    hosts.plain_http = flags.plain_http;
+    hosts.tls_verify = flags.tls_verify;
+    hosts.cert_dir = flags.cert_dir;
+    std::vector<RegistryWay> ways;
+    for (auto& endpoint : endpoints_for(
+             reference.domain, purpose == RegistryPurpose::pull ? RegistryUse::pull : RegistryUse::push, hosts)) {
+      Credential who = credentials.find(endpoint.host, reference.path);
+      ways.push_back({std::move(endpoint), std::move(who)});
+    }
+    return std::make_unique<HttpRepository>(std::make_unique<RegistryTransport>(
+        reference.domain, reference.path, std::move(ways), retry_policy(reference.domain, flags, std::move(notice))));
+  });
 }
 
 void after_unmount(const std::string& target) { plugin::release_mounts_on(path_of(open_dir(target).get())); }

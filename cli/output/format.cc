@@ -3,30 +3,10 @@
 #include <algorithm>
 
 #include "cli/output/json.h"
+#include "cli/output/template.h"
 #include "core/util/error.h"
 
 namespace cairn {
-
-static std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
-
-// What a shell passes on of '\t' and '\n' in single quotes.
-static std::string unescape(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char next = text[i] == '\\' && i + 1 < text.size() ? text[i + 1] : '\0';
-    if (next == 't' || next == 'n') {
-      out += next == 't' ? '\t' : '\n';
-      ++i;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
 
 Format::Format(std::string_view text, std::span<const Field> fields, std::string_view standard)
     : fields_(fields.begin(), fields.end()) {
@@ -45,28 +25,20 @@ Format::Format(std::string_view text, std::span<const Field> fields, std::string
 }
 
 void Format::parse(std::string_view text) {
-  const auto refuse = [&](const std::string& why) {
+  try {
+    for (const auto& [literal, action] : split_template(text)) pieces_.push_back({literal, field_of(action)});
+  } catch (const Error& e) {
     std::string known;
     for (const auto& field : fields_) known += (known.empty() ? "{{." : " {{.") + std::string(field.name) + "}}";
-    throw Error(Errc::invalid, "reading the format '" + printable(text) + "': " + why + "; use json, or " + known);
-  };
-  size_t at = 0;
-  for (;;) {
-    const size_t open = text.find("{{", at);
-    const std::string literal = unescape(text.substr(at, open == text.npos ? text.npos : open - at));
-    if (open == text.npos) {
-      pieces_.push_back({literal, fields_.size()});
-      return;
-    }
-    const size_t close = text.find("}}", open);
-    if (close == text.npos) refuse("'{{' without '}}'");
-    const std::string_view action = trimmed(text.substr(open + 2, close - open - 2));
-    const auto found = std::find_if(fields_.begin(), fields_.end(),
-                                    [&](const Field& f) { return action == "." + std::string(f.name); });
-    if (found == fields_.end()) refuse("'{{" + printable(action) + "}}' is not a field of this command");
-    pieces_.push_back({literal, static_cast<size_t>(found - fields_.begin())});
-    at = close + 2;
+    throw Error(e.code(), "reading the format '" + printable(text) + "': " + e.what() + "; use json, or " + known);
   }
+}
+
+size_t Format::field_of(const std::optional<std::string>& action) const {
+  if (!action) return fields_.size();
+  for (size_t i = 0; i < fields_.size(); ++i)
+    if (*action == "." + std::string(fields_[i].name)) return i;
+  throw Error(Errc::invalid, "'{{" + printable(*action) + "}}' is not a field of this command");
 }
 
 bool Format::names(std::string_view field) const {

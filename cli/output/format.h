@@ -2,6 +2,7 @@
 // the substitution of a field is known; anything else is refused by name.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,6 +33,7 @@ class Format {
     size_t field;  // follows the literal; fields_.size() for none
   };
   void parse(std::string_view text);
+  size_t field_of(const std::optional<std::string>& action) const;
   std::string expand(const Row& values) const;
   std::string render_json(const std::vector<Row>& rows) const;
 

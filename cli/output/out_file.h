@@ -20,6 +20,8 @@ class OutFile : public ByteSink {
   OutFile(const OutFile&) = delete;
   void write(std::span<const char> bytes) override;
   void commit();  // durable, then visible
+  // The file written to, if it is one that may be written in any order; else -1.
+  int seekable_file() const { return temporary_.empty() ? -1 : file_.get(); }
 
   // The umask the user started us with: files made for him honour it though the process runs with 0.
   static mode_t user_umask;

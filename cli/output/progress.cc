@@ -5,19 +5,17 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstdlib>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <string_view>
-#include <thread>
 #include <utility>
 
+#include "cli/output/counted_progress.h"
 #include "cli/output/size.h"
 #include "cli/output/table.h"
 #include "cli/output/terminal.h"
-#include "cli/output/work_count.h"
+#include "cli/output/ticker.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -29,7 +27,7 @@ std::string clock_time(double seconds) {
   return fmt::format("{}h{:02}m", whole / 3600, whole % 3600 / 60);
 }
 
-static std::string bar(double share, size_t width) {
+std::string progress_bar(double share, size_t width) {
   const auto filled = static_cast<size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(width));
   std::string out(filled, '=');
   if (filled < width) out += '>';
@@ -71,7 +69,7 @@ std::string progress_line(const Totals& t, unsigned width) {
   const bool known = t.bytes_total > 0 || t.items_total > 0;
   if (known && width > text.size() + 16) {
     const double share = t.bytes_total > 0 ? ratio(t.bytes, t.bytes_total) : ratio(t.items, t.items_total);
-    text = bar(share, std::min<size_t>(40, width - text.size() - 6)) + "  " + text;
+    text = progress_bar(share, std::min<size_t>(40, width - text.size() - 6)) + "  " + text;
   }
   return ellipsis(text, width);
 }
@@ -83,43 +81,6 @@ std::string worker_line(const std::string& item, const std::string& state, const
 }
 
 namespace {
-
-// Calls `tick` now and then, in a thread of its own, until it goes.
-class Ticker {
- public:
-  Ticker(std::chrono::milliseconds interval, std::function<void()> tick)
-      : thread_([this, interval, tick = std::move(tick)] {
-          std::unique_lock lock(mutex_);
-          while (!wake_.wait_for(lock, interval, [this] { return stopped_; })) tick();
-        }) {}
-  ~Ticker() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopped_ = true;
-    }
-    wake_.notify_all();
-    thread_.join();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopped_ = false;
-  std::thread thread_;  // last: it uses all of the above
-};
-
-class CountedProgress : public Progress {
- public:
-  void state(const std::string& item, const std::string& state) override { count_.state(item, state); }
-  void total(uint64_t bytes, uint64_t items) override { count_.total(bytes, items); }
-  void expect(uint64_t bytes) override { count_.expect(bytes); }
-  void advance(uint64_t bytes) override { count_.advance(bytes); }
-  void files(uint64_t count) override { count_.files(count); }
-  void item_done() override { count_.item_done(); }
-
- protected:
-  WorkCount count_;
-};
 
 class PlainProgress : public CountedProgress {
  public:
@@ -200,11 +161,15 @@ class BarProgress : public CountedProgress {
 
 }  // namespace
 
+bool draws_bars(ProgressStyle style) {
+  const char* term = std::getenv("TERM");
+  return style == ProgressStyle::automatic && is_terminal(STDERR_FILENO) && term != nullptr &&
+         std::string_view(term) != "dumb";
+}
+
 std::unique_ptr<Progress> make_progress(ProgressStyle style, std::chrono::milliseconds now_and_then) {
   if (style == ProgressStyle::none) return std::make_unique<QuietProgress>();
-  const char* term = std::getenv("TERM");
-  const bool bars = is_terminal(STDERR_FILENO) && term != nullptr && std::string_view(term) != "dumb";
-  if (style == ProgressStyle::automatic && bars) return std::make_unique<BarProgress>();
+  if (draws_bars(style)) return std::make_unique<BarProgress>();
   return std::make_unique<PlainProgress>(now_and_then);
 }
 

@@ -20,6 +20,8 @@ enum class ProgressStyle {
 std::unique_ptr<Progress> make_progress(ProgressStyle style,
                                         std::chrono::milliseconds now_and_then = std::chrono::seconds(10));
 
+bool draws_bars(ProgressStyle style);  // automatic, and stderr is a terminal that can
+
 // What is drawn, apart from drawing it.
 struct Totals {
   uint64_t bytes = 0, bytes_total = 0, items = 0, items_total = 0;
@@ -30,6 +32,7 @@ struct Totals {
 std::string progress_line(const Totals& totals, unsigned width);
 // "layer 1a2b3c4d5e6f: hashing   12MB/40MB   95 files   85MB/s   ETA 1s": what one worker does.
 std::string worker_line(const std::string& item, const std::string& state, const Totals& totals, unsigned width);
-std::string clock_time(double seconds);  // "12s", "3m05s", "1h02m"
+std::string progress_bar(double share, size_t width);  // "[====>   ]", two columns wider than `width`
+std::string clock_time(double seconds);                // "12s", "3m05s", "1h02m"
 
 }  // namespace cairn

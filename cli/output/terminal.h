@@ -10,7 +10,8 @@
 namespace cairn {
 
 bool is_terminal(int fd);
-unsigned terminal_width(int fd);  // columns; 80 when the terminal does not say
+unsigned terminal_width(int fd);   // columns; 80 when the terminal does not say
+unsigned terminal_height(int fd);  // lines; 24 when the terminal does not say
 
 // Whoever read stdout is gone (`cairn images | head`). Ends a command without a message.
 struct OutputClosed {};

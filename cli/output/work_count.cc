@@ -54,6 +54,12 @@ void WorkCount::state(const std::string& item, const std::string& state) {
   here = {id_, &*lane};
 }
 
+void WorkCount::join(const std::string& item) {
+  const std::lock_guard lock(mutex_);
+  for (auto& lane : lanes_)
+    if (lane.item == item) here = {id_, &lane};
+}
+
 void WorkCount::total(uint64_t bytes, uint64_t items) {
   const std::lock_guard lock(mutex_);
   done_.bytes_total = bytes;

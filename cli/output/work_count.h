@@ -27,6 +27,7 @@ class WorkCount {
   WorkCount();
   // "hashing" begins something that this thread does from now on; all other states are ends.
   void state(const std::string& item, const std::string& state);
+  void join(const std::string& item);
   void total(uint64_t bytes, uint64_t items);
   void expect(uint64_t bytes);
   void advance(uint64_t bytes) { lane().bytes.fetch_add(bytes, std::memory_order_relaxed); }

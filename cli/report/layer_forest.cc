@@ -12,11 +12,11 @@ namespace {
 
 class Builder {
  public:
-  explicit Builder(const MigrationReport& report) {
-    for (const auto& layer : report.layers) known_.emplace(layer.source_id, &layer);
-    for (const auto& layer : report.layers)
-      if (known_.at(layer.source_id) == &layer && known_.contains(layer.parent)) above_[layer.parent].push_back(&layer);
-    for (const auto& image : report.images) {
+  explicit Builder(const ForestContent& content) {
+    for (const auto& layer : content.layers) known_.emplace(layer.id, &layer);
+    for (const auto& layer : content.layers)
+      if (known_.at(layer.id) == &layer && known_.contains(layer.parent)) above_[layer.parent].push_back(&layer);
+    for (const auto& image : content.images) {
       if (!known_.contains(image.layer))
         out_.without_layers.push_back(&image);
       else if (!image.tags.empty() || !above_.contains(image.layer))
@@ -27,7 +27,7 @@ class Builder {
   }
 
   LayerForest run() {
-    std::vector<const MigratedLayer*> roots;
+    std::vector<const ForestLayer*> roots;
     for (const auto& [id, layer] : known_)
       if (!known_.contains(layer->parent)) roots.push_back(layer);
     sort(roots);
@@ -41,12 +41,12 @@ class Builder {
  private:
   static constexpr size_t kNone = static_cast<size_t>(-1);
   struct Start {
-    const MigratedLayer* layer;
+    const ForestLayer* layer;
     size_t below;  // the run it lies on
   };
 
   // Layers go by the first name among the images they are part of.
-  void name_line(const MigratedImage& image) {
+  void name_line(const ForestImage& image) {
     const std::string& name = *std::min_element(image.tags.begin(), image.tags.end());
     for (auto at = known_.find(image.layer); at != known_.end(); at = known_.find(at->second->parent)) {
       const auto [known, is_new] = names_.emplace(at->second, name);
@@ -54,23 +54,23 @@ class Builder {
       known->second = name;
     }
   }
-  void sort(std::vector<const MigratedLayer*>& layers) const {
-    const auto key = [&](const MigratedLayer* layer) {
+  void sort(std::vector<const ForestLayer*>& layers) const {
+    const auto key = [&](const ForestLayer* layer) {
       const auto name = names_.find(layer);
-      return std::pair(name == names_.end(), name == names_.end() ? layer->source_id : name->second);
+      return std::pair(name == names_.end(), name == names_.end() ? layer->id : name->second);
     };
     std::sort(layers.begin(), layers.end(), [&](const auto* a, const auto* b) { return key(a) < key(b); });
   }
 
   // No recursion: trees may be as deep as whoever made them liked.
-  void add_tree(const MigratedLayer& root) {
+  void add_tree(const ForestLayer& root) {
     std::vector<Start> todo{{&root, kNone}};
     while (!todo.empty()) {
       const Start start = todo.back();
       todo.pop_back();
       if (seen_.contains(start.layer)) continue;
       const size_t run = add_run(start);
-      const auto above = above_.find(out_.runs[run].layers.back()->source_id);
+      const auto above = above_.find(out_.runs[run].layers.back()->id);
       if (above == above_.end()) continue;
       for (auto it = above->second.rbegin(); it != above->second.rend(); ++it) todo.push_back({*it, run});
     }
@@ -84,16 +84,17 @@ class Builder {
       run.depth = below.depth + 1;
       run.bytes_below = below.bytes + below.bytes_below;
     }
-    for (const MigratedLayer* layer = start.layer;;) {
+    for (const ForestLayer* layer = start.layer;;) {
       seen_.insert(layer);
       run.layers.push_back(layer);
       run.bytes += static_cast<uint64_t>(std::max<int64_t>(layer->size, 0));
-      const auto above = above_.find(layer->source_id);
-      if (const auto images = images_.find(layer->source_id); images != images_.end()) {
+      const auto above = above_.find(layer->id);
+      if (const auto images = images_.find(layer->id); images != images_.end()) {
         run.images = images->second;
         break;
       }
       if (above == above_.end() || above->second.size() != 1 || seen_.contains(above->second[0])) break;
+      if (above->second[0]->images != layer->images) break;
       layer = above->second[0];
     }
     below_.push_back(start.below);
@@ -117,17 +118,22 @@ class Builder {
     }
   }
 
-  std::map<std::string, const MigratedLayer*> known_;
-  std::map<std::string, std::vector<const MigratedLayer*>> above_;
-  std::map<std::string, std::vector<const MigratedImage*>> images_;
-  std::map<const MigratedLayer*, std::string> names_;
-  std::set<const MigratedLayer*> seen_;
+  std::map<std::string, const ForestLayer*> known_;
+  std::map<std::string, std::vector<const ForestLayer*>> above_;
+  std::map<std::string, std::vector<const ForestImage*>> images_;
+  std::map<const ForestLayer*, std::string> names_;
+  std::set<const ForestLayer*> seen_;
   std::vector<size_t> below_;  // of each run
   LayerForest out_;
 };
 
 }  // namespace
 
-LayerForest layer_forest(const MigrationReport& report) { return Builder(report).run(); }
+LayerForest layer_forest(ForestContent content) {
+  const auto shared = std::make_shared<const ForestContent>(std::move(content));
+  LayerForest out = Builder(*shared).run();
+  out.content = shared;
+  return out;
+}
 
 }  // namespace cairn

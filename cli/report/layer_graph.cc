@@ -8,6 +8,7 @@
 #include "cli/output/size.h"
 #include "cli/output/table.h"
 #include "cli/report/html.h"
+#include "cli/report/style.h"
 
 namespace cairn {
 
@@ -42,26 +43,26 @@ Scale scale_of(const LayerForest& forest) {
 }
 
 bool is_bad(const LayerRun& run) {
-  return std::any_of(run.layers.begin(), run.layers.end(), [](const auto* layer) { return layer->status == "failed"; });
+  return std::any_of(run.layers.begin(), run.layers.end(), [](const auto* layer) { return layer->failed; });
 }
 
 std::string name_of(const LayerRun& run) {
-  return run.layers.size() == 1 ? short_id(run.layers[0]->source_id) : fmt::format("{} layers", run.layers.size());
+  return run.layers.size() == 1 ? short_id(run.layers[0]->id) : fmt::format("{} layers", run.layers.size());
 }
 
 std::string tooltip(const LayerRun& run) {
   constexpr size_t most = 12;
   std::string out;
   for (size_t i = 0; i < std::min(run.layers.size(), most); ++i) {
-    const MigratedLayer& layer = *run.layers[i];
-    out += fmt::format("{}{}  {}  {}", out.empty() ? "" : "\n", html(short_id(layer.source_id)),
-                       human_size(std::max<int64_t>(layer.size, 0)), html(layer.status));
+    const ForestLayer& layer = *run.layers[i];
+    out += fmt::format("{}{}  {}  {}", out.empty() ? "" : "\n", html(short_id(layer.id)),
+                       human_size(std::max<int64_t>(layer.size, 0)), html(layer.note));
   }
   if (run.layers.size() > most) out += fmt::format("\nand {} more", run.layers.size() - most);
   return out + fmt::format("\n{} below", human_size(run.bytes_below));
 }
 
-std::string tags_of(const MigratedImage& image) {
+std::string tags_of(const ForestImage& image) {
   if (image.tags.empty()) return "no tag";
   std::string out = image.tags[0];
   if (image.tags.size() == 2) out += ", " + image.tags[1];
@@ -69,11 +70,10 @@ std::string tags_of(const MigratedImage& image) {
   return out;
 }
 
-std::string tooltip(const MigratedImage& image) {
+std::string tooltip(const ForestImage& image) {
   std::string out;
   for (size_t i = 0; i < std::min<size_t>(image.tags.size(), 20); ++i) out += html(image.tags[i]) + "\n";
-  out += html(image.image_id.empty() ? image.source_id : image.image_id) + "\n" + html(image.status);
-  return image.error.empty() ? out : out + ": " + html(image.error);
+  return out + html(image.id) + (image.note.empty() ? "" : "\n" + html(image.note));
 }
 
 // One picture: the runs whose rows are [first, first + rows) of the forest.
@@ -84,10 +84,7 @@ class Picture {
   std::string draw(std::span<const LayerRun> runs) {
     for (const auto& run : runs)
       if (run.row < first_ + rows_) draw(run);
-    return fmt::format(
-        "<div class=\"graph\"><svg width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" role=\"img\" "
-        "aria-label=\"Layers and the images made of them\">{2}</svg></div>\n",
-        scale_.width(), rows_ * kRow + 2, out_);
+    return std::move(out_);
   }
 
  private:
@@ -116,17 +113,14 @@ class Picture {
       out_ += "</g>\n";
   }
 
-  void label(const LayerRun& run, const MigratedImage& image, size_t row) {
+  void label(const LayerRun& run, const ForestImage& image, size_t row) {
     const size_t from = (std::min(run.depth, scale_.columns - 1) + 1) * scale_.column, y = y_of(row) + 12;
     if (scale_.labels() > from + 16)
       out_ += fmt::format("<path class=\"way\" d=\"M{} {}H{}\"/>", from, y, scale_.labels() - 6);
-    out_ +=
-        fmt::format("<g class=\"image{}\"><title>{}</title>", image.status == "failed" ? " bad" : "", tooltip(image));
+    out_ += fmt::format("<g class=\"image{}\"><title>{}</title>", image.failed ? " bad" : "", tooltip(image));
     text(scale_.labels(), row, image.tags.empty() ? "quiet" : "tag", html(shortened(tags_of(image), 36)));
     out_ += fmt::format("<text x=\"{}\" y=\"{}\" class=\"id\" text-anchor=\"end\">{}  {:>7}</text></g>\n",
-                        scale_.width() - 2, y + 4,
-                        html(short_id(image.image_id.empty() ? image.source_id : image.image_id)),
-                        human_size(run.bytes + run.bytes_below));
+                        scale_.width() - 2, y + 4, html(short_id(image.id)), human_size(run.bytes + run.bytes_below));
   }
 
   void text(size_t x, size_t row, const char* style, const std::string& escaped) {
@@ -159,7 +153,7 @@ std::vector<Part> parts_of(const LayerForest& forest) {
 std::string summary_of(const LayerForest& forest, const Part& part) {
   size_t layers = 0, images = 0;
   uint64_t bytes = 0;
-  const MigratedImage* first = nullptr;
+  const ForestImage* first = nullptr;
   for (size_t i = part.begin; i < part.end; ++i) {
     const LayerRun& run = forest.runs[i];
     layers += run.layers.size(), bytes += run.bytes, images += run.images.size();
@@ -187,7 +181,10 @@ std::string layer_graph(const LayerForest& forest) {
       break;
     }
     const auto runs = std::span(forest.runs).subspan(part.begin, part.end - part.begin);
-    const std::string picture = Picture(scale, part.first, rows).draw(runs);
+    const std::string picture = fmt::format(
+        "<div class=\"graph\"><svg width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" role=\"img\" "
+        "aria-label=\"Layers and the images made of them\">{2}</svg></div>\n",
+        scale.width(), rows * kRow + 2, Picture(scale, part.first, rows).draw(runs));
     out += parts.size() == 1 ? picture
                              : fmt::format("<details{}><summary>{}</summary>\n{}</details>\n", i == 0 ? " open" : "",
                                            summary_of(forest, part), picture);
@@ -198,6 +195,40 @@ std::string layer_graph(const LayerForest& forest) {
     drawn += part.rows;
   }
   return out;
+}
+
+static std::string legend(size_t x, size_t y) {
+  constexpr size_t box = 22;
+  std::string out =
+      fmt::format("<text x=\"{}\" y=\"{}\" class=\"lead\" text-anchor=\"end\">small</text>", x - 6, y + 10);
+  for (int i = 0; i < kShades; ++i)
+    out += fmt::format("<g class=\"s{}\"><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"12\" rx=\"3\"/></g>", i,
+                       x + static_cast<size_t>(i) * (box + 3), y, box);
+  return out + fmt::format("<text x=\"{}\" y=\"{}\" class=\"lead\">large, ten times from one to the next</text>\n",
+                           x + kShades * (box + 3) + 4, y + 10);
+}
+
+std::string layer_picture(const LayerForest& forest, const std::string& title, const std::string& lead) {
+  constexpr size_t margin = 24, head = 86;
+  const Scale scale = scale_of(forest);
+  const size_t width = scale.width() + 2 * margin;
+  std::string names;
+  for (const auto* image : forest.without_layers)
+    names +=
+        (names.empty() ? "Without layers: " : ", ") + (image->tags.empty() ? short_id(image->id) : tags_of(*image));
+  const size_t below = head + forest.rows * kRow + 2, height = below + (names.empty() ? 0 : 30) + margin;
+  std::string out = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"graph\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" "
+      "role=\"img\" aria-label=\"{2}\">\n<style>{3}</style>\n<rect class=\"page\" width=\"{0}\" height=\"{1}\"/>\n"
+      "<text x=\"{4}\" y=\"38\" class=\"title\">{2}</text><text x=\"{4}\" y=\"60\" class=\"lead\">{5}</text>\n",
+      width, height, html(shortened(title, 90)), picture_style(), margin, html(lead));
+  out += legend(width - margin - 350, 28);
+  out += fmt::format("<g transform=\"translate({} {})\">\n{}</g>\n", margin, head,
+                     Picture(scale, 0, forest.rows).draw(forest.runs));
+  if (!names.empty())
+    out += fmt::format("<text x=\"{}\" y=\"{}\" class=\"lead\">{}</text>\n", margin, below + 22,
+                       html(shortened(names, 150)));
+  return out + "</svg>\n";
 }
 
 }  // namespace cairn

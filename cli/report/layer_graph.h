@@ -10,4 +10,7 @@ namespace cairn {
 // HTML with inline SVG, styled by the page; many images come in parts that fold.
 std::string layer_graph(const LayerForest& forest);
 
+// An SVG document of its own, with nothing left out, under a title and a line that sums up; both are escaped here.
+std::string layer_picture(const LayerForest& forest, const std::string& title, const std::string& lead);
+
 }  // namespace cairn

@@ -9,8 +9,8 @@
 #include "cli/output/size.h"
 #include "cli/output/table.h"
 #include "cli/report/html.h"
-#include "cli/report/layer_forest.h"
 #include "cli/report/layer_graph.h"
+#include "cli/report/migrated_forest.h"
 #include "cli/report/page_table.h"
 #include "cli/report/style.h"
 
@@ -78,7 +78,7 @@ class Page {
                "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                "<title>{} of {}</title>\n<style>{}</style>\n</head>\n<body>\n",
-               noun(), html(frame_.source), kReportStyle) +
+               noun(), html(frame_.source), page_style()) +
            head() + "<main>\n" + tiles() + left_behind() + graph() + images() + containers() + state() + damage() +
            checks() + figures() + "</main>\n" + foot() + "</body>\n</html>\n";
   }

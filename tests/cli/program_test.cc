@@ -67,9 +67,10 @@ class Program : public testing::Test {
 
 TEST_F(Program, HelpOfEveryCommandNamesItsFlagsAndEndsWell) {
   const std::string all = good({"--help"});
-  for (const char* command : {"scan",  "migrate", "images", "history", "inspect", "ps",      "load",
-                              "apply", "mount",   "umount", "create",  "rm",      "ls",      "cat",
-                              "cp",    "export",  "diff",   "changes", "df",      "drivers", "serve-driver"}) {
+  for (const char* command :
+       {"scan", "migrate", "images", "history", "inspect", "ps",      "load",        "apply", "tag",
+        "rmi",  "import",  "commit", "mount",   "umount",  "create",  "rm",          "ls",    "cat",
+        "cp",   "export",  "diff",   "changes", "df",      "drivers", "serve-driver"}) {
     EXPECT_THAT(all, HasSubstr(std::string("\n  ") + command + " "));
     const std::string help = good({command, "--help"});
     EXPECT_THAT(help, AllOf(StartsWith(std::string("Usage: cairn ") + command), HasSubstr("Example"),
@@ -90,6 +91,30 @@ TEST_F(Program, UsageErrorsAreOneLineAndExit2) {
   EXPECT_THAT(bad(2, {"images", "--storage-opt", "dm.thinpooldev"}), HasSubstr("KEY=VALUE"));
   EXPECT_THAT(bad(2, {"--root", legacy(), "images", "--filter", "color=red"}), HasSubstr("color=red"));
   EXPECT_THAT(bad(2, {"--root", legacy(), "images", "--format", "{{if .ID}}"}), HasSubstr("if .ID"));
+}
+
+TEST_F(Program, MistakesInWhatChangesImagesAreSaidBeforeAnythingIsDone) {
+  const std::string root = current();
+  EXPECT_THAT(bad(2, {"--root", root, "tag", "small:1", "x@sha256:" + std::string(64, '0')}), HasSubstr("digest"));
+  EXPECT_THAT(bad(2, {"--root", root, "tag", "none:1", "x"}), HasSubstr("'none:1'"));
+  EXPECT_THAT(bad(2, {"--root", root, "rmi", "none:1"}), HasSubstr("'none:1'"));
+  EXPECT_THAT(bad(2, {"--root", root, "import", "-", "UPPER"}), HasSubstr("lowercase"));
+  EXPECT_THAT(bad(2, {"--root", root, "import", "-", "--change", "RUN x"}), HasSubstr("'RUN x'"));
+  EXPECT_THAT(bad(2, {"--root", root, "import", "-", "--platform", "windows/amd64"}), HasSubstr("linux"));
+  EXPECT_THAT(bad(2, {"--root", root, "import", dir_ / "none.tar"}), HasSubstr("none.tar"));
+  EXPECT_THAT(bad(2, {"--root", root, "commit", "none"}), HasSubstr("'none'"));
+  EXPECT_THAT(bad(2, {"--root", root, "commit", "web", "--change", "CMD [1]"}), HasSubstr("'CMD [1]'"));
+  EXPECT_THAT(bad(2, {"--root", legacy(), "rmi", "x"}), HasSubstr("cairn migrate"));
+}
+
+TEST_F(Program, InspectFillsTemplates) {
+  const std::string id = lines(good({"--root", current(), "images", "-q", "--no-trunc"})).front();
+  EXPECT_EQ(good({"--root", current(), "inspect", "--format", "{{.Id}} {{json .Id}}", id}), id + " \"" + id + "\"\n");
+  EXPECT_EQ(json::parse(good({"--root", current(), "inspect", "-f", "json", id})),
+            json::parse(good({"--root", current(), "inspect", id}))[0]);
+  EXPECT_THAT(bad(2, {"--root", current(), "inspect", "--format", "{{.Nothing}}", id}), HasSubstr("{{.Nothing}}"));
+  EXPECT_THAT(bad(2, {"--root", current(), "inspect", "--format", "{{range .RepoTags}}{{end}}", id}),
+              HasSubstr("range .RepoTags"));
 }
 
 TEST_F(Program, GlobalFlagsGoBeforeAndAfterTheCommand) {

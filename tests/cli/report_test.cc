@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "cli/report/html.h"
-#include "cli/report/layer_forest.h"
 #include "cli/report/layer_graph.h"
+#include "cli/report/migrated_forest.h"
 #include "cli/report/page.h"
 
 namespace cairn {
@@ -35,7 +35,7 @@ MigrationReport small_report() {
 
 std::vector<std::string> ids(const LayerRun& run) {
   std::vector<std::string> out;
-  for (const auto* one : run.layers) out.push_back(one->source_id);
+  for (const auto* one : run.layers) out.push_back(one->id);
   return out;
 }
 
@@ -77,7 +77,7 @@ TEST(LayerForest, TreesGoByTheirFirstName) {
   report.layers = {layer("a", ""), layer("b", ""), layer("c", ""), layer("d", "b"), layer("e", "b")};
   report.images = {image("a", {"m:1"}), image("c", {}), image("d", {"z:1"}), image("e", {"b:1"})};
   std::vector<std::string> order;
-  for (const auto& run : layer_forest(report).runs) order.push_back(run.layers.back()->source_id);
+  for (const auto& run : layer_forest(report).runs) order.push_back(run.layers.back()->id);
   EXPECT_THAT(order, ElementsAre("b", "e", "d", "a", "c"));
 }
 
