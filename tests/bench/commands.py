@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
-"""commands.py [--runs N] [--images DIR] [--on DIR] [--only NAME,...] CAIRN
+"""commands.py [--runs N] [--images DIR] [--on DIR] [--contests NAME,...] [--only NAME,...] CAIRN
 
-Times `cairn load` and `cairn migrate` next to programs that do the same work on this machine (skopeo, podman, umoci, dockerd;
-what is missing is named), and next to the floor: inflate, two sha256, creating the files, each by the best tool at hand, one
-core. Every run starts from an empty store on the same file system (--on, default a tmpfs). Processor time is that of children
-only: not dockerd's.
+Times `cairn load`, `migrate`, `pull` (also again, and ten at once), `push` and `save` next to programs that do the same work on
+this machine (skopeo, podman, umoci, dockerd, containerd; what is missing is named), and next to the floor: inflate, two sha256,
+creating the files, each by the best tool at hand, one core. Every run starts from an empty store on the same file system (--on,
+default a tmpfs); registries are real ones on the loopback device. Processor time of docker and ctr is that of the whole run of
+their daemons, of docker with the registry it needs in its own network; elsewhere registries are not counted.
 """
 import argparse
+import contextlib
 import glob
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -20,20 +23,30 @@ from contest import HERE, Contests, sh
 from legacy_root import legacy_root
 import engine  # noqa: E402  (contest says where it is)
 
+import registry  # noqa: E402
+from registries import Registries  # noqa: E402
+
 POLICY = ["--insecure-policy"]
+CONTESTS = ["load", "migrate", "pull", "again", "together", "push", "save"]
+PROGRAMS = ["skopeo", "podman", "umoci", "igzip", "bsdtar", "containerd", "ctr", registry.REGISTRY, engine.DOCKERD]
 
 
 class Bench:
     def __init__(self, options):
         self.cairn = os.path.realpath(options.cairn)
         self.work = options.on or tempfile.mkdtemp(prefix="bench-", dir="/dev/shm")
-        self.images = options.images
+        self.images, self.only = options.images, options.only
         if not self.images:
             self.images = self.work + "/images"
             sh(sys.executable, "-B", f"{HERE}/make_images.py", self.images)
         self.archive, self.layout = f"{self.images}/big.tar", f"{self.images}/oci"
         with open(f"{self.layout}/index.json") as index:
             self.name = json.load(index)["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"]
+        with tarfile.open(self.archive) as archive:
+            self.image = json.load(archive.extractfile("manifest.json"))[0]["RepoTags"][0]
+
+    def wanted(self, name):
+        return not self.only or name in self.only
 
     def load_contestants(self):
         yield "cairn archive", lambda s: sh(self.cairn, "--root", s, "-s", "overlay2", "load", "-q", "-i", self.archive)
@@ -94,23 +107,37 @@ class Bench:
         return time.monotonic() - began
 
 
+def hold(bench, contests, names):
+    if "load" in names:
+        contests.hold("load", dict(bench.load_contestants()))
+    if "migrate" in names:
+        root = legacy_root(bench.cairn, bench.archive, bench.work)
+        contests.hold("migrate vfs to overlay2", dict(bench.migrate_contestants(root)))
+    if os.access(registry.REGISTRY, os.X_OK) and {"pull", "again", "together", "push", "save"} & set(names):
+        with contextlib.closing(Registries(bench)) as near:
+            for name, title, contestants in (("pull", "pull", near.pull_contestants), ("again", "pull again, all layers there", near.again_contestants),
+                                             ("together", "ten pulls at once, all layers but one shared", near.together_contestants),
+                                             ("push", "push to an empty registry", near.push_contestants), ("save", "save", near.save_contestants)):
+                if name in names:
+                    contests.hold(title, dict(contestants()))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cairn")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--images", help="what make_images.py wrote; made anew by default")
     parser.add_argument("--on", help="where the stores lie")
-    parser.add_argument("--only", type=lambda names: names.split(","))
+    parser.add_argument("--contests", type=lambda names: names.split(","), default=CONTESTS, help=f"of {', '.join(CONTESTS)}; default: all")
+    parser.add_argument("--only", type=lambda names: names.split(","), help="contestants; the first that is left is what others are compared with")
     options = parser.parse_args()
     bench = Bench(options)
     contests = Contests(bench.work, options.runs, options.only)
     try:
-        missing = [p for p in ("skopeo", "podman", "umoci", "igzip", "bsdtar") if not shutil.which(p)]
+        missing = [os.path.basename(program) for program in PROGRAMS if not shutil.which(program)]
         if missing:
             print("not on this machine, left out:", ", ".join(missing))
-        contests.hold("load", dict(bench.load_contestants()))
-        root = legacy_root(bench.cairn, bench.archive, bench.work)
-        contests.hold("migrate vfs to overlay2", dict(bench.migrate_contestants(root)))
+        hold(bench, contests, options.contests)
     finally:
         if bench.work.startswith("/dev/shm/bench-"):
             shutil.rmtree(bench.work, ignore_errors=True)

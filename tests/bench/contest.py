@@ -28,6 +28,8 @@ class Contests:
         """contestants: name -> function of an empty directory, which may return the seconds it took. Prints medians and ratios to
         the first. `before` is called before each run."""
         chosen = {name: run for name, run in contestants.items() if not self.only or name in self.only}
+        if not chosen:
+            return
         taken = {name: [] for name in chosen}
         for _ in range(self.runs):
             for name, run in chosen.items():

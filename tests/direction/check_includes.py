@@ -17,6 +17,7 @@ OWNED_LIBRARIES = {
     "libmount/libmount.h": "drivers/sys",
     "libdevmapper.h": "drivers/sys",
     "sqlite3.h": "graphdb/legacy",
+    "curl/curl.h": "registry",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
 

@@ -33,6 +33,15 @@ class Said:
                     data = tar.extractfile(member).read()
                     self.layers["sha256:" + hashlib.sha256(data).hexdigest()] = data
 
+    def check_same(self, case, dockerd):
+        """What `dockerd` says of a root carried over is what was said of the old one."""
+        now = Said(dockerd)
+        for what in ("images", "tags", "history", "containers", "changes"):
+            case.assertEqual(getattr(now, what), getattr(self, what), what)
+        for name, entries in self.exported.items():
+            case.assert_same_tree(now.exported[name], entries, f"export of {name}")
+        case.assertEqual(now.layers.keys(), self.layers.keys(), "docker save gives other layers")
+
 
 def write_root(dockerd):
     dockerd.build("local/app:1", DOCKERFILE, {"busybox": trees.busybox()})

@@ -87,6 +87,15 @@ class Store:
             "containers": self.containers(),
         }
 
+    def kept(self):
+        """Complete layers of a pull that was stopped, for the next one to go on with: trace -> driver directories."""
+        top, found = f"{self.image}/layerdb/tmp", {}
+        for name in os.listdir(top) if os.path.isdir(top) else ():
+            if os.path.exists(f"{top}/{name}/kept"):
+                with open(f"{top}/{name}/driver-ids") as ids:
+                    found[name] = ids.read().split()
+        return found
+
     def problems(self):
         """Everything that is half done, dangling or unknown in here, as lines of text; a store in order has none."""
         found = []
@@ -104,7 +113,7 @@ class Store:
         found += [f"{child} names {parent} as parent, which is not there" for child, parent in self.parents().items()
                   if parent not in self.configs() or child not in self.configs()]
         found += [f"tag {tag} names {image}, which is not there" for tag, image in self.tags().items() if image not in self.configs()]
-        known = {layer["cache-id"] for layer in layers.values()}
+        known = {layer["cache-id"] for layer in layers.values()} | {f".cairn-{name}" for names in self.kept().values() for name in names}
         for name, mount in mounts.items():
             known |= {mount["mount-id"], mount["init-id"]} - {None}
             if mount["parent"] and mount["parent"] not in layers:
@@ -113,7 +122,8 @@ class Store:
         found += [f"{self.driver} directory {d} is missing" for d in known - self.driver_dirs()]
         for top, dirs, files in os.walk(self.image):
             if os.path.basename(top) == "tmp":
-                found += [f"left in {top}: {name}" for name in dirs + files]
+                found += [f"left in {top}: {name}" for name in dirs + files if name not in self.kept()]
+                dirs[:] = [name for name in dirs if name not in self.kept()]
             found += [f"left: {top}/{name}" for name in dirs + files if name.startswith((".tmp", ".cairn")) or name.endswith("-removing")]
         return found + (self._overlay2_problems() if self.driver == "overlay2" else [])
 

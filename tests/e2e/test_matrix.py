@@ -231,7 +231,7 @@ class Current(WrittenByAnEngine, Cells):
         self.assertEqual(identity(store.root, store.driver), identity(self.source, self.driver))
 
     def check_engine(self, dockerd, store, images):
-        self.check_what_is_said(dockerd)
+        self.said.check_same(self, dockerd)
         super().check_engine(dockerd, store, images)
 
     def check_programs(self, dockerd, store, images):

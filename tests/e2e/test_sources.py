@@ -55,12 +55,7 @@ class Remapped(Case):
         store = Store(f"{outer}/{self.NAME}", driver)
         self.assertEqual(store.problems(), [])
         with self.remapped(outer, driver) as dockerd:
-            now = Said(dockerd)
-            for what in ("images", "tags", "history", "containers", "changes"):
-                self.assertEqual(getattr(now, what), getattr(self.said, what), what)
-            for name, entries in self.said.exported.items():
-                self.assert_same_tree(now.exported[name], entries, f"export of {name}")
-            self.assertEqual(now.layers.keys(), self.said.layers.keys(), "docker save gives other layers")
+            self.said.check_same(self, dockerd)
             self.assertEqual(dockerd.docker("run", "--rm", "--network", "none", "-v", "kept:/kept", "local/app:1", "sh", "-c",
                                             "cat /kept/v; id -u; stat -c %u /kept/v; echo w > /kept/w"), b"v\n0\n0\n")
             dockerd.docker("start", "-a", "keeper")
