@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <map>
 #include <set>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -63,17 +66,33 @@ static std::string program_of(int proc_fd, const std::string& pid) {
   }
 }
 
+static pid_t parent_of(int proc_fd, const std::string& pid) {
+  static constexpr std::string_view field = "\nPPid:";
+  try {
+    const std::string status = try_read_file_at(proc_fd, pid + "/status", 65536).value_or("");
+    const size_t at = status.find(field);
+    return at == std::string::npos ? 0 : static_cast<pid_t>(std::atol(status.c_str() + at + field.size()));
+  } catch (const Error&) {
+    return 0;  // it ended meanwhile
+  }
+}
+
+// What an engine starts (containerd, each process for a moment) has its databases open as well: the engine is the one
+// whose parent has none.
 std::optional<Holder> engine_holding(int root_fd) {
   const auto wanted = databases(root_fd);
   if (wanted.empty()) return std::nullopt;
   const Fd proc = open_dir("/proc");
   const std::string self = std::to_string(::getpid());
+  std::map<pid_t, pid_t> parents;
   for (const auto& pid : list_dir(proc.get())) {
     if (pid == self || pid.find_first_not_of("0123456789") != std::string::npos) continue;
-    if (has_open(proc.get(), pid, wanted))
-      return Holder{static_cast<pid_t>(std::stol(pid)), program_of(proc.get(), pid)};
+    if (has_open(proc.get(), pid, wanted)) parents[static_cast<pid_t>(std::stol(pid))] = parent_of(proc.get(), pid);
   }
-  return std::nullopt;
+  if (parents.empty()) return std::nullopt;
+  auto engine = std::ranges::find_if(parents, [&](const auto& one) { return !parents.contains(one.second); });
+  if (engine == parents.end()) engine = parents.begin();  // pids that were used anew while we looked
+  return Holder{engine->first, program_of(proc.get(), std::to_string(engine->first))};
 }
 
 void refuse_if_engine_runs(int root_fd) {

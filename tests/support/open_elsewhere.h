@@ -11,15 +11,17 @@
 
 namespace cairn::test {
 
-// A process that has a database of the store open, as an engine has.
+// A process that has a database of the store open, as an engine has, and does `then` before it is ready.
 class OpenElsewhere {
  public:
-  explicit OpenElsewhere(const std::filesystem::path& database) {
+  explicit OpenElsewhere(
+      const std::filesystem::path& database, void (*then)() = [] {}) {
     int ready[2];
     if (::pipe(ready) != 0) throw std::runtime_error("pipe");
     pid_ = ::fork();
     if (pid_ == 0) {
       ::open(database.c_str(), O_RDWR);
+      then();
       if (::write(ready[1], "x", 1) != 1) ::_exit(1);
       ::pause();
       ::_exit(0);

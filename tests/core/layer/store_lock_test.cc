@@ -2,7 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
+#include <cerrno>
 #include <filesystem>
 
 #include "core/util/error.h"
@@ -55,6 +59,32 @@ TEST(RunningEngine, IsFoundByTheDatabasesItHoldsOpen) {
     }
     EXPECT_FALSE(engine_holding(root.get())) << name;
   }
+}
+
+// With the lowest pid that is free, as if pids had been used up, and a parent's end is its own.
+void fork_with_low_pid() {
+  for (pid_t pid = 2;; ++pid) {
+    clone_args args{};
+    args.exit_signal = SIGCHLD;
+    args.set_tid = reinterpret_cast<uintptr_t>(&pid);
+    args.set_tid_size = 1;
+    const long made = ::syscall(SYS_clone3, &args, sizeof(args));
+    if (made < 0 && errno == EEXIST) continue;
+    if (made < 0) ::_exit(1);
+    if (made > 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::pause();
+    ::_exit(0);
+  }
+}
+
+TEST(RunningEngine, IsToldFromWhatItStarted) {
+  const test::TempDir dir;
+  test::write_file(dir / "linkgraph.db", "db");
+  const test::OpenElsewhere engine(dir / "linkgraph.db", fork_with_low_pid);
+  const auto holder = engine_holding(open_dir(dir.path().string()).get());
+  ASSERT_TRUE(holder);
+  EXPECT_EQ(holder->pid, engine.pid());
 }
 
 }  // namespace
