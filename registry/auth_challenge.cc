@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/json/go_struct.h"
+#include "core/util/ascii.h"
 #include "core/util/error.h"
 #include "registry/url.h"
 
@@ -15,13 +16,6 @@ using std::chrono::seconds;
 
 constexpr size_t kMostChallenges = 64;
 constexpr int64_t kShortestLife = 60, kLongestLife = 24 * 60 * 60;  // seconds
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 bool is_token_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -41,11 +35,11 @@ class HeaderReader {
       if (word.empty()) {
         take_while([](char c) { return c != ','; });
       } else if (!skip_if('=')) {
-        into.push_back({lower(word), {}});
+        into.push_back({lower_case(word), {}});
         ++own;
         skip_token68();
       } else if (const auto value = take_value(); value && own > 0) {
-        into.back().params.emplace(lower(word), *value);
+        into.back().params.emplace(lower_case(word), *value);
       }
     }
   }
@@ -95,7 +89,8 @@ class HeaderReader {
 // The realm, fit to have a query added to it.
 std::string checked_realm(const Challenge& bearer, bool with_secret, bool may_be_plain) {
   const std::string realm = bearer.param("realm");
-  const bool plain = lower(realm).starts_with("http://"), tls = lower(realm).starts_with("https://");
+  const std::string to = lower_case(realm);
+  const bool plain = to.starts_with("http://"), tls = to.starts_with("https://");
   const bool clean = std::all_of(realm.begin(), realm.end(), [](char c) { return c > ' ' && c < 0x7f; });
   const size_t host = realm.find("://") + 3;
   if ((!plain && !tls) || !clean || host >= realm.size() || realm[host] == '/' || realm[host] == '?')
@@ -162,7 +157,6 @@ TokenRequest token_request(const Challenge& bearer, const TokenWish& wish, const
   if (!service.empty()) add_pair(url, "service", service);
   for (const auto& scope : wish.scopes) add_pair(url, "scope", scope);
   if (by_password) add_pair(url, "account", who.username);
-  if (wish.offline) add_pair(url, "offline_token", "true"), add_pair(url, "client_id", "cairn");
   if (url.back() == '?') url.pop_back();
   return {std::move(url), {}, by_password};
 }
@@ -171,7 +165,7 @@ Token parse_token(std::string_view body) {
   const auto refuse = [](const char* why) {
     throw Error(Errc::corrupt, std::string("reading a token server's answer: ") + why);
   };
-  Token out{{}, {}, seconds(kShortestLife)};
+  Token out{{}, seconds(kShortestLife)};
   std::string token, access_token;
   try {
     go_json::check(body);
@@ -179,7 +173,6 @@ Token parse_token(std::string_view body) {
     for (const auto& member : go_json::members(body)) {
       if (member.key == "token") go_json::decode(member.raw, token);
       if (member.key == "access_token") go_json::decode(member.raw, access_token);
-      if (member.key == "refresh_token") go_json::decode(member.raw, out.refresh);
       if (member.key == "expires_in") out.lifetime = seconds(read_lifetime(member.raw));
     }
   } catch (const Error&) {

@@ -29,7 +29,6 @@ struct TokenRequest {
 };
 struct TokenWish {
   std::vector<std::string> scopes;  // "repository:library/busybox:pull"
-  bool offline = false;             // and an identity token, please
   bool may_be_plain = false;        // the registry itself is reached without TLS
 };
 // Whom to ask for a token, and how, when `who` was challenged. Errc::corrupt if the challenge names no server that can
@@ -38,7 +37,6 @@ TokenRequest token_request(const Challenge& bearer, const TokenWish& wish, const
 
 struct Token {
   std::string value;
-  std::string refresh;               // an identity token; "" if none was given
   std::chrono::seconds lifetime{0};  // from the answer on: a minute to a day
 };
 // Of the answer's body. When the server says it issued the token is not asked: clocks differ, and one that is refused

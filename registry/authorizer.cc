@@ -43,7 +43,7 @@ std::string Authorizer::answer(const std::vector<Challenge>& challenges, const s
 }
 
 std::string Authorizer::bearer(const Challenge& challenge, const std::vector<std::string>& scopes, bool plain) {
-  const Token token = fetch(token_request(challenge, {scopes, false, plain}, who_));
+  const Token token = fetch(token_request(challenge, {scopes, plain}, who_));
   auto& known = tokens_[scopes];
   known = {"Bearer " + token.value, std::chrono::steady_clock::now() + token.lifetime - kMargin};
   return known.header;

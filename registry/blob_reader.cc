@@ -10,7 +10,6 @@ static constexpr uint64_t kProgress = 64 << 10;  // bytes that make a new beginn
 BlobReader::BlobReader(RegistryTransport& transport, const Descriptor& blob)
     : transport_(transport),
       digest_(digest_of(blob).str()),
-      urls_(blob.urls.value_or(std::vector<std::string>())),
       size_(static_cast<uint64_t>(std::max<int64_t>(blob.size, 0))) {}
 
 // "bytes 5-9/10", "bytes 5-9/*": where it begins.
@@ -25,6 +24,7 @@ static std::optional<uint64_t> start_of_range(const std::string& header) {
 void BlobReader::open() {
   RegistryCall call{"GET", "blobs/" + digest_, {}, {}, {transport_.pull_scope()}};
   if (at_ > 0) call.headers.push_back("Range: bytes=" + std::to_string(at_) + "-");
+  way_ = transport_.way();
   answer_ = transport_.call(call, {416});
   if (at_ == 0) return;
   const auto start = answer_->status() == 206 ? start_of_range(answer_->header("content-range")) : std::nullopt;
@@ -57,15 +57,18 @@ size_t BlobReader::take(std::span<char> into) {
 
 size_t BlobReader::read(std::span<char> into) {
   return while_doing([&] { return "fetching blob " + digest_; },
-                     [&] {
+                     [&]() -> size_t {
                        for (;;) {
                          try {
                            return take(into);
                          } catch (const HttpFailure& e) {
+                           const bool lacks_only_its_end =
+                               size_ > 0 && at_ == size_ && answer_ && answer_->header("content-length").empty();
                            answer_.reset();
+                           if (lacks_only_its_end) return 0;
                            if (since_ >= kProgress) failed_ = 0;
                            since_ = 0;
-                           if (!e.connected() || !transport_.pause(failed_++, e.what())) throw;
+                           if (!transport_.leave_mirror(way_) && !transport_.pause(failed_++, e.what())) throw;
                          }
                        }
                      });

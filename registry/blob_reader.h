@@ -20,10 +20,10 @@ class BlobReader : public ByteSource {
 
   RegistryTransport& transport_;
   std::string digest_;
-  std::vector<std::string> urls_;  // of blobs that registries do not keep
-  uint64_t size_;                  // 0: unknown
-  uint64_t at_ = 0, since_ = 0;    // bytes read; since the connection broke last
-  unsigned failed_ = 0;            // times in a row without getting on
+  uint64_t size_;                // 0: unknown
+  uint64_t at_ = 0, since_ = 0;  // bytes read; since the connection broke last
+  size_t way_ = 0;               // that answer_ came over
+  unsigned failed_ = 0;          // times in a row without getting on
   std::unique_ptr<HttpAnswer> answer_;
 };
 

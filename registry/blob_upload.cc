@@ -9,10 +9,12 @@
 namespace cairn {
 namespace {
 
+constexpr uint64_t kProgress = 64 << 10;  // bytes that make a new beginning of counting failures
+
 // What the registry has of the blob already is not sent again; all of it is hashed.
 class Resumed : public ByteSink {
  public:
-  Resumed(HttpUpload& to, uint64_t has) : to_(to), skip_(has) {}
+  Resumed(HttpUpload& to, uint64_t has, uint64_t& sent) : to_(to), skip_(has), sent_(sent) {}
   void write(std::span<const char> bytes) override {
     hash.update(bytes);
     size += bytes.size();
@@ -20,6 +22,7 @@ class Resumed : public ByteSink {
     skip_ -= known;
     if (known == bytes.size()) return;
     try {
+      sent_ = std::max(sent_, size);
       to_.write(bytes.subspan(known));
     } catch (const HttpFailure&) {
       failure = std::current_exception();
@@ -33,6 +36,7 @@ class Resumed : public ByteSink {
  private:
   HttpUpload& to_;
   uint64_t skip_;
+  uint64_t& sent_;
 };
 
 class Upload {
@@ -40,15 +44,17 @@ class Upload {
   Upload(RegistryTransport& transport, const BlobProducer& produce) : transport_(transport), produce_(produce) {}
 
   UploadedBlob run() {
-    for (unsigned failed = 0;; ++failed) {
+    for (unsigned failed = 0;;) {
       try {
         if (location_.empty()) begin();
         const UploadedBlob sent = send();
         commit(sent);
         return sent;
       } catch (const HttpFailure& e) {
-        if (!e.connected() || !transport_.pause(failed, e.what())) throw;
+        if (!transport_.pause(failed++, e.what())) throw;
+        const uint64_t had = has_;
         ask_how_far();
+        if (has_ >= had + kProgress) failed = 0;
       }
     }
   }
@@ -59,7 +65,7 @@ class Upload {
   void take_location(HttpAnswer& answer) {
     const std::string location = answer.header("location");
     if (location.empty()) throw Error(Errc::corrupt, "uploading: the registry does not say where to");
-    location_ = transport_.absolute(location);
+    location_ = resolved_url(answer.url(), location);
   }
 
   void begin() {
@@ -71,7 +77,7 @@ class Upload {
   UploadedBlob send() {
     const auto upload =
         transport_.upload({"PATCH", location_, {"Content-Type: application/octet-stream"}, {}, scopes()});
-    Resumed sink(*upload, has_);
+    Resumed sink(*upload, has_, sent_);
     std::unique_ptr<HttpAnswer> answer;
     try {
       produce_(sink);
@@ -80,6 +86,8 @@ class Upload {
       answer = upload->early_answer();
       if (!answer) std::rethrow_exception(sink.failure);
     }
+    if (answer && answer->status() / 100 == 2)
+      throw HttpFailure("it took the upload for complete before its end", true);
     if (!answer) answer = upload->finish();
     check(*answer);
     take_location(*answer);
@@ -99,21 +107,16 @@ class Upload {
   void commit(const UploadedBlob& sent) {
     const std::string to = location_ + (location_.find('?') == std::string::npos ? "?" : "&") +
                            "digest=" + percent_encoded(sent.digest.str());
-    const auto answer = committed(to);
-    if (answer->status() >= 400) throw HttpFailure("it has lost some of the upload", true);
+    const auto answer =
+        transport_.call({"PUT", to, {"Content-Type: application/octet-stream"}, {}, scopes()}, {400, 404, 416});
+    if (answer->status() >= 400) {  // what it has is not what was sent, or it knows nothing of it any more
+      location_.clear();
+      throw HttpFailure(RegistryTransport::refusal(*answer).text, true);
+    }
     const std::string said = answer->header("docker-content-digest");
     if (!said.empty() && said != sent.digest.str())
       throw Error(Errc::corrupt,
                   "uploading " + sent.digest.str() + ": the registry has " + printable(said, 100) + " of it");
-  }
-
-  // What fails here again and again would not get better by sending all of it once more.
-  std::unique_ptr<HttpAnswer> committed(const std::string& to) {
-    try {
-      return transport_.call({"PUT", to, {"Content-Type: application/octet-stream"}, {}, scopes()}, {404, 416});
-    } catch (const HttpFailure& e) {
-      throw Error(e.code(), e.what());
-    }
   }
 
   // After a failure: the session goes on if the registry says from where; else there is none.
@@ -125,7 +128,7 @@ class Upload {
       uint64_t last = 0;
       const bool told = answer->status() / 100 == 2 && range.starts_with("0-") &&
                         std::from_chars(range.data() + 2, range.data() + range.size(), last).ec == std::errc();
-      if (told && last > 0) {
+      if (told && last > 0 && last < sent_) {
         if (!answer->header("location").empty()) take_location(*answer);
         has_ = last + 1;
         return;
@@ -139,7 +142,8 @@ class Upload {
   RegistryTransport& transport_;
   const BlobProducer& produce_;
   std::string location_;
-  uint64_t has_ = 0;  // bytes that the registry has of the session
+  uint64_t has_ = 0;   // bytes that the registry has of the session
+  uint64_t sent_ = 0;  // the most that it can have
 };
 
 }  // namespace
@@ -157,8 +161,9 @@ bool mount_blob(RegistryTransport& transport, const Digest& blob, const std::str
   const auto answer = transport.call(call, {400, 401, 403, 404, 405});
   if (answer->status() == 201) return true;
   if (answer->status() == 202 && !answer->header("location").empty())  // a session nobody wants
-    transport.call({"DELETE", transport.absolute(answer->header("location")), {}, {}, {transport.push_scope()}},
-                   {400, 401, 403, 404, 405});
+    transport.call(
+        {"DELETE", resolved_url(answer->url(), answer->header("location")), {}, {}, {transport.push_scope()}},
+        {400, 401, 403, 404, 405});
   return false;
 }
 

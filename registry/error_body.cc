@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/json/go_struct.h"
+#include "core/util/ascii.h"
 
 namespace cairn {
 namespace {
@@ -68,9 +69,8 @@ std::vector<OneError> errors_in(std::string_view body) {
 }
 
 bool has_prefix(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), text.begin(), [](char a, char b) {
-           return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
-         });
+  return text.size() >= prefix.size() &&
+         std::equal(prefix.begin(), prefix.end(), text.begin(), [](char a, char b) { return a == lower_case(b); });
 }
 size_t find_tag(std::string_view text, std::string_view tag, size_t from = 0) {
   for (size_t at = from; (at = text.find('<', at)) != std::string_view::npos; ++at)
@@ -171,9 +171,10 @@ std::optional<seconds> wait_of(const std::string& header, std::chrono::system_cl
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
   if (end == text.data() + text.size() && text[0] != '-')
     return error == std::errc() ? std::min(seconds(count), kLongestWait) : kLongestWait;
-  const auto date = std::chrono::system_clock::from_time_t(::curl_getdate(text.c_str(), nullptr));
-  if (date < std::chrono::system_clock::time_point()) return std::nullopt;
-  return std::clamp(std::chrono::ceil<seconds>(date - now), seconds(0), kLongestWait);
+  const time_t date = ::curl_getdate(text.c_str(), nullptr);  // of any year: not within what a time_point of now holds
+  if (date < 0) return std::nullopt;
+  const auto today = std::chrono::floor<seconds>(now.time_since_epoch());
+  return std::clamp(seconds(date) - today, seconds(0), kLongestWait);
 }
 
 }  // namespace

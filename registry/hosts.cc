@@ -70,9 +70,14 @@ std::string without_scheme(const std::string& text) {
   return text.substr(scheme);
 }
 
-// Whether the engine would do without verification: by name and port, or by an address of the host. 127.0.0.0/8 always.
+bool is_loopback(const std::string& address) {
+  return IpRange::parse("127.0.0.0/8")->contains(address) || IpRange::parse("::1/128")->contains(address);
+}
+
+// Whether the engine would do without verification: by name and port, or by an address of the host. What is on the
+// loopback device always; but not because one of its addresses is: whoever answers for a name could say so of any.
 bool is_insecure(const std::string& host, const DaemonConfig& config, const HostOptions& options) {
-  std::vector<IpRange> ranges{*IpRange::parse("127.0.0.0/8"), *IpRange::parse("::1/128")};
+  std::vector<IpRange> ranges;
   for (const auto& entry : config.insecure.value_or(std::vector<std::string>())) {
     const auto text = without_scheme(entry);
     if (text == host) return true;
@@ -84,6 +89,7 @@ bool is_insecure(const std::string& host, const DaemonConfig& config, const Host
   }
   const auto name = without_port(host);
   auto addresses = options.resolve ? options.resolve(name) : system_addresses(name);
+  if (is_loopback(name) || (!addresses.empty() && std::ranges::all_of(addresses, is_loopback))) return true;
   addresses.push_back(name);
   return std::any_of(ranges.begin(), ranges.end(), [&](const IpRange& range) {
     return std::any_of(addresses.begin(), addresses.end(), [&](const auto& one) { return range.contains(one); });

@@ -1,6 +1,7 @@
 // HTTP requests over libcurl, one at a time on each session; sessions keep their connection for the next request. All
-// waiting is done by the calling thread, ends on an interrupt, and never lasts: a peer that moves less than a kilobyte
-// a second for as long as `stall` counts as gone. Thread-safe where said.
+// waiting is done by the calling thread and ends on an interrupt. A peer counts as gone that sends nothing of an
+// answer's head, or moves less than a kilobyte a second of a body, for as long as `stall` (longer while it works on
+// what it was sent). Thread-safe where said.
 #pragma once
 
 #include <chrono>

@@ -4,15 +4,18 @@
 #include <charconv>
 #include <set>
 
+#include "core/image/reference.h"
 #include "core/image/schema1.h"
 #include "core/json/go_struct.h"
 #include "registry/blob_reader.h"
 #include "registry/blob_upload.h"
+#include "registry/url.h"
 
 namespace cairn {
 
 static constexpr size_t kMaxManifest = 8u << 20;
-static constexpr size_t kMaxTagPage = 32u << 20, kMaxTags = 1'000'000;
+static constexpr size_t kMaxTagPage = 32u << 20, kMaxTag = 128;  // bytes
+static constexpr size_t kMaxTags = 1'000'000, kMaxPages = 10'000;
 
 HttpRepository::HttpRepository(std::unique_ptr<RegistryTransport> transport)
     : transport_(std::move(transport)), name_(transport_->domain() + "/" + transport_->path()) {}
@@ -52,13 +55,16 @@ static RemoteManifest read_manifest(HttpAnswer& answer, const std::string& asked
 RemoteManifest HttpRepository::manifest(const std::string& tag_or_digest) {
   return while_doing([&] { return "fetching manifest '" + printable(tag_or_digest, 200) + "' of " + name_; },
                      [&] {
-                       for (unsigned failed = 0;; ++failed) {
+                       if (is_digest(tag_or_digest) && !Digest::parse(tag_or_digest))
+                         throw Error(Errc::unsupported, "checking it: of digests, only sha256 is known here");
+                       for (unsigned failed = 0;;) {
+                         const size_t way = transport_->way();
                          try {
                            const auto answer = transport_->call(
                                {"GET", "manifests/" + tag_or_digest, accepted(), {}, {transport_->pull_scope()}});
                            return read_manifest(*answer, tag_or_digest);
                          } catch (const HttpFailure& e) {  // in the middle of it
-                           if (!e.connected() || !transport_->pause(failed, e.what())) throw;
+                           if (!transport_->leave_mirror(way) && !transport_->pause(failed++, e.what())) throw;
                          }
                        }
                      });
@@ -69,29 +75,35 @@ static std::string next_page(const HttpAnswer& answer) {
   for (const auto& link : answer.headers("link")) {
     const size_t from = link.find('<'), to = link.find('>', from == std::string::npos ? 0 : from);
     if (from == std::string::npos || to == std::string::npos || link.find("next", to) == std::string::npos) continue;
-    std::string url = link.substr(from + 1, to - from - 1);
-    std::replace(url.begin(), url.end(), ' ', '+');
-    return url;
+    return resolved_url(answer.url(), link.substr(from + 1, to - from - 1));
   }
   return "";
+}
+
+static std::vector<std::string> tags_in(const std::string& page) {
+  const auto members = go_json::members(page);
+  go_json::Strings tags;
+  if (const auto* field = go_json::find_field(members, "tags")) go_json::decode(field->raw, tags);
+  for (const auto& tag : tags.value_or(std::vector<std::string>()))
+    if (tag.size() > kMaxTag)
+      throw Error(Errc::corrupt,
+                  "'" + printable(tag, 40) + "' is no tag: it has " + std::to_string(tag.size()) + " bytes");
+  return tags.value_or(std::vector<std::string>());
 }
 
 std::vector<std::string> HttpRepository::tags() {
   return while_doing([&] { return "listing the tags of " + name_; },
                      [&] {
                        std::vector<std::string> out;
-                       std::set<std::string> seen;  // pages: links may lead in circles
-                       for (std::string page = "tags/list?n=1000"; !page.empty() && seen.insert(page).second;) {
+                       std::set<Digest> seen;  // pages: links may lead in circles
+                       for (std::string page = "tags/list?n=1000";
+                            !page.empty() && seen.insert(Digest::of(page)).second;) {
                          const auto answer = transport_->call({"GET", page, {}, {}, {transport_->pull_scope()}});
-                         const std::string text = read_all(*answer, kMaxTagPage);
-                         const auto members = go_json::members(text);
-                         go_json::Strings tags;
-                         if (const auto* field = go_json::find_field(members, "tags"))
-                           go_json::decode(field->raw, tags);
-                         if (tags) out.insert(out.end(), tags->begin(), tags->end());
-                         if (out.size() > kMaxTags) throw Error(Errc::corrupt, "there is no end of them");
-                         const std::string next = tags && !tags->empty() ? next_page(*answer) : "";
-                         page = next.empty() ? "" : transport_->absolute(next);
+                         const auto tags = tags_in(read_all(*answer, kMaxTagPage));
+                         out.insert(out.end(), tags.begin(), tags.end());
+                         if (out.size() > kMaxTags || seen.size() > kMaxPages)
+                           throw Error(Errc::corrupt, "there is no end of them");
+                         page = tags.empty() ? "" : next_page(*answer);
                        }
                        std::sort(out.begin(), out.end());
                        out.erase(std::unique(out.begin(), out.end()), out.end());

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 #include <utility>
 
+#include "core/util/ascii.h"
 #include "core/util/interrupt.h"
+#include "registry/url.h"
 
 namespace cairn {
 
@@ -28,11 +31,29 @@ static std::string host_of(const std::string& url) {
   return from == std::string::npos ? url : url.substr(from + 2, url.find('/', from + 2) - from - 2);
 }
 
-// As Go's programs read them: either case; nothing on this machine is asked for through a proxy.
+// Either case; nothing on this machine is asked for through a proxy.
 static std::string environment(const char* lower, const char* upper) {
   const char* value = std::getenv(lower);
   if (value == nullptr || *value == '\0') value = std::getenv(upper);
   return value == nullptr ? "" : value;
+}
+
+// Of NO_PROXY "host:port" counts for that port alone, which libcurl does not know of.
+static std::string without_proxy(const std::string& url) {
+  const std::string origin = origin_of(url), port = origin.substr(origin.rfind(':') + 1);
+  std::string out = "localhost,127.0.0.0/8,::1";
+  std::istringstream list(environment("no_proxy", "NO_PROXY"));
+  for (std::string one; std::getline(list, one, ',');) {
+    std::erase(one, ' ');
+    if (one == "*") return one;
+    const size_t colon = one.rfind(':');
+    const bool has_port = colon != one.npos && (one.find(':') == colon || one[colon - 1] == ']');
+    if (has_port && one.substr(colon + 1) != port) continue;
+    if (has_port) one.resize(colon);
+    if (one.starts_with('[') && one.ends_with(']')) one = one.substr(1, one.size() - 2);
+    out += ',' + one;
+  }
+  return out;
 }
 
 static std::string proxy_for(const std::string& url) {
@@ -72,7 +93,7 @@ void HttpSession::start(const HttpRequest& request, const HttpPeer& peer, bool s
   set(easy_, CURLOPT_FOLLOWLOCATION, follows ? 1L : 0L);
   set(easy_, CURLOPT_MAXREDIRS, kMaxRedirects);
   set(easy_, CURLOPT_PROXY, proxy_for(request.url).c_str());
-  set(easy_, CURLOPT_NOPROXY, ("localhost,127.0.0.0/8,::1," + environment("no_proxy", "NO_PROXY")).c_str());
+  set(easy_, CURLOPT_NOPROXY, without_proxy(request.url).c_str());
   set(easy_, CURLOPT_NOSIGNAL, 1L);
   set(easy_, CURLOPT_TCP_NODELAY, 1L);
   set(easy_, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
@@ -84,6 +105,18 @@ void HttpSession::start(const HttpRequest& request, const HttpPeer& peer, bool s
   set(easy_, CURLOPT_WRITEDATA, this);
   set(easy_, CURLOPT_HEADERFUNCTION, &on_header);
   set(easy_, CURLOPT_HEADERDATA, this);
+  trust(peer);
+  if (method_ == "HEAD") set(easy_, CURLOPT_NOBODY, 1L);
+  if (!follows) send_body();
+  for (const auto& line : request.headers) add_header(line);
+  add_header("User-Agent: cairn/" CAIRN_VERSION);
+  set(easy_, CURLOPT_HTTPHEADER, request_headers_);
+  if (curl_multi_add_handle(multi_, easy_) != CURLM_OK)
+    throw Error(Errc::io, "setting up a request: libcurl refuses the handle");
+  active_ = true;
+}
+
+void HttpSession::trust(const HttpPeer& peer) {
   set(easy_, CURLOPT_SSL_VERIFYPEER, peer.verify ? 1L : 0L);
   set(easy_, CURLOPT_SSL_VERIFYHOST, peer.verify ? 2L : 0L);
   if (!authorities_.empty()) {
@@ -92,25 +125,25 @@ void HttpSession::start(const HttpRequest& request, const HttpPeer& peer, bool s
   }
   if (!peer.certificate.empty()) set(easy_, CURLOPT_SSLCERT, peer.certificate.c_str());
   if (!peer.private_key.empty()) set(easy_, CURLOPT_SSLKEY, peer.private_key.c_str());
+}
 
-  if (method_ == "HEAD") {
-    set(easy_, CURLOPT_NOBODY, 1L);
-  } else if (method_ != "GET") {
-    set(easy_, CURLOPT_UPLOAD, 1L);
-    set(easy_, CURLOPT_READFUNCTION, &on_send);
-    set(easy_, CURLOPT_READDATA, this);
-    set(easy_, CURLOPT_SEEKFUNCTION, &on_seek);
-    set(easy_, CURLOPT_SEEKDATA, this);
-    if (!streamed) set(easy_, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(body_.size()));
-    set(easy_, CURLOPT_CUSTOMREQUEST, method_.c_str());
-    request_headers_ = curl_slist_append(request_headers_, "Expect:");
-  }
-  for (const auto& line : request.headers) request_headers_ = curl_slist_append(request_headers_, line.c_str());
-  request_headers_ = curl_slist_append(request_headers_, "User-Agent: cairn/" CAIRN_VERSION);
-  set(easy_, CURLOPT_HTTPHEADER, request_headers_);
-  if (curl_multi_add_handle(multi_, easy_) != CURLM_OK)
-    throw Error(Errc::io, "setting up a request: libcurl refuses the handle");
-  active_ = true;
+void HttpSession::send_body() {
+  set(easy_, CURLOPT_UPLOAD, 1L);
+  set(easy_, CURLOPT_READFUNCTION, &on_send);
+  set(easy_, CURLOPT_READDATA, this);
+  set(easy_, CURLOPT_SEEKFUNCTION, &on_seek);
+  set(easy_, CURLOPT_SEEKDATA, this);
+  if (!streamed_) set(easy_, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(body_.size()));
+  set(easy_, CURLOPT_CUSTOMREQUEST, method_.c_str());
+  add_header("Expect:");
+}
+
+// A line is one line, whoever wrote what is in it: libcurl sends it as it is.
+void HttpSession::add_header(const std::string& line) {
+  if (std::any_of(line.begin(), line.end(), [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }))
+    throw Error(Errc::invalid, "setting up a request: its header '" + printable(line.substr(0, line.find(':')), 40) +
+                                   "' would hold control characters");
+  request_headers_ = curl_slist_append(request_headers_, line.c_str());
 }
 
 void HttpSession::stop() {
@@ -145,9 +178,7 @@ void HttpSession::header_line(std::string_view line) {
   }
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos || headers_.size() >= kMaxHeaderLines) return;
-  std::string name(line.substr(0, colon));
-  for (char& c : name)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  std::string name = lower_case(line.substr(0, colon));
   line.remove_prefix(colon + 1);
   const size_t from = std::min(line.find_first_not_of(" \t"), line.size());
   line.remove_prefix(from);
@@ -208,7 +239,8 @@ void HttpSession::fail(CURLcode code) {
     why += "; put the certificate of its authority into /etc/docker/certs.d/" + host_ +
            "/ca.crt, or give --tls-verify=false";
   const bool nobody = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
-                      code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_SSL_CONNECT_ERROR;
+                      code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_SSL_CONNECT_ERROR ||
+                      code == CURLE_OPERATION_TIMEDOUT;  // connecting did: nothing else has a limit of libcurl's
   failure_ = is_final(code, said)
                  ? std::make_exception_ptr(Error(Errc::io, "'" + printable(host_) + "': " + printable(why)))
                  : std::make_exception_ptr(HttpFailure(printable(why), !nobody));
@@ -238,10 +270,12 @@ void HttpSession::watch_progress() {
   const bool stalled = moved_ - moved_then_ < (head_complete_ || streamed_ ? enough : 1);
   moved_then_ = moved_, waited_ = {};
   if (!stalled) return;
+  curl_off_t connected_after = 0;
+  curl_easy_getinfo(easy_, CURLINFO_PRETRANSFER_TIME_T, &connected_after);
   stop();
   throw HttpFailure(
       "'" + printable(host_) + "' sent next to nothing for " + std::to_string(stall_.count() * patience) + " seconds",
-      true);
+      connected_after > 0);
 }
 
 void HttpSession::step() {

@@ -34,6 +34,9 @@ class HttpSession {
   static size_t on_send(char* into, size_t, size_t size, void* self);
   static int on_seek(void* self, curl_off_t offset, int origin);
   void header_line(std::string_view line);
+  void trust(const HttpPeer& peer);
+  void send_body();
+  void add_header(const std::string& line);
   void step();  // moves what can be moved, waits for a moment if that is nothing
   void watch_progress();
   void take_result();

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "core/util/interrupt.h"
+#include "registry/url.h"
 
 namespace cairn {
 
@@ -24,16 +25,14 @@ RegistryTransport::RegistryTransport(std::string domain, std::string path, std::
 
 static bool is_url(const std::string& path) { return path.starts_with("http://") || path.starts_with("https://"); }
 
-static std::string origin_of(const std::string& url) { return url.substr(0, url.find('/', url.find("//") + 2)); }
-
-bool RegistryTransport::is_ours(const Way& way, const std::string& url) const {
-  return origin_of(url) == origin_of(way.way.endpoint.base_url + "/");
+bool RegistryTransport::is_ours(const Way& way, const std::string& url) {
+  return origin_of(url) == origin_of(way.way.endpoint.base_url);
 }
 
-std::string RegistryTransport::absolute(const std::string& location) const {
-  if (is_url(location)) return location;
-  const std::string& base = ways_[first_].way.endpoint.base_url;
-  return location.starts_with('/') ? base + location : base + "/v2/" + path_ + "/blobs/uploads/" + location;
+bool RegistryTransport::leave_mirror(size_t way) {
+  if (!ways_[way].way.endpoint.is_mirror || way + 1 == ways_.size()) return false;
+  first_.compare_exchange_strong(way, way + 1);
+  return true;
 }
 
 HttpRequest RegistryTransport::request_of(const Way& way, const RegistryCall& call,
@@ -50,7 +49,9 @@ std::unique_ptr<HttpAnswer> RegistryTransport::authorized(Way& way, const Regist
   std::string authorization = way.authorizer->header(call.scopes);
   for (int i = 0;; ++i) {
     auto answer = http_.send(request_of(way, call, authorization), way.peer);
-    if (answer->status() != 401 || i == kAuthorizations) return answer;
+    answered_ = true;
+    // Whoever else a redirect led to is not told who we are, nor whom it would have us ask.
+    if (answer->status() != 401 || i == kAuthorizations || !is_ours(way, answer->url())) return answer;
     const auto challenges = answer->headers("www-authenticate");
     const std::string next = way.authorizer->answer(parse_challenges(challenges), call.scopes, authorization, plain);
     if (next.empty()) return answer;
@@ -101,7 +102,8 @@ std::unique_ptr<HttpAnswer> RegistryTransport::on(Way& way, const RegistryCall& 
         text += "; it asks to be left alone for " + std::to_string(fault.retry_after->count()) + " seconds";
       throw Error(fault.code, text);
     } catch (const HttpFailure& e) {
-      if (way.way.endpoint.is_mirror || !e.connected() || !pause(failed, e.what())) throw;
+      const bool may_come_back = e.connected() || answered_;
+      if (way.way.endpoint.is_mirror || !may_come_back || !pause(failed, e.what())) throw;
     }
   }
 }
@@ -117,7 +119,7 @@ std::unique_ptr<HttpAnswer> RegistryTransport::call(const RegistryCall& call, co
         size_t expected = i;
         first_.compare_exchange_strong(expected, i + 1);
       } else if (last || !way.way.endpoint.is_mirror) {
-        throw HttpFailure("'" + printable(way.way.endpoint.base_url) + "': " + e.what(), e.connected());
+        throw Error(e.code(), "'" + printable(way.way.endpoint.base_url) + "': " + e.what());
       }
     } catch (const Error& e) {
       if (last || !way.way.endpoint.is_mirror || e.code() == Errc::interrupted) throw;

@@ -38,11 +38,12 @@ struct RegistryCall {
 
 class RegistryTransport {
  public:
-  // `ways`: in the order to be tried; whatever goes wrong at a mirror, the next one is asked.
+  // `ways`: in the order to be tried. A mirror that refuses, cannot be reached or breaks off is no error: the next way
+  // is asked. What it sends in place of what was asked for is.
   RegistryTransport(std::string domain, std::string path, std::vector<RegistryWay> ways, RetryPolicy policy);
 
-  // An answer of less than 400, or one of `also`. Errors: those of fault_of(), in its words; a connection that cannot
-  // be made or breaks before the answer, Errc::io.
+  // An answer of less than 400, or one of `also`. Errors: those of fault_of(), in its words; Errc::io where no try came
+  // to an answer. HttpFailure comes of reading the answer only: then it may be worth another call.
   std::unique_ptr<HttpAnswer> call(const RegistryCall& call, const std::vector<int>& also = {});
   // The same without trying again: a request whose body is produced as it is sent. `finish`ed by the caller.
   std::unique_ptr<HttpUpload> upload(const RegistryCall& call);
@@ -52,7 +53,11 @@ class RegistryTransport {
   // Waits before try number `failed` + 1, unless that was the last: false. Interruptible.
   bool pause(unsigned failed, const std::string& why, std::optional<std::chrono::seconds> asked_for = {}) const;
 
-  std::string absolute(const std::string& location) const;  // a Location header's, relative to the registry
+  // The way that is asked first now; and what to do when an answer that came over it broke off: true if that was a
+  // mirror, which nobody asks from here on.
+  size_t way() const noexcept { return first_; }
+  bool leave_mirror(size_t way);
+
   std::string pull_scope() const { return scope_of(path_, "pull"); }
   std::string push_scope() const { return scope_of(path_, "pull,push"); }
   static std::string scope_of(const std::string& path, const std::string& actions) {
@@ -71,13 +76,14 @@ class RegistryTransport {
   std::unique_ptr<HttpAnswer> on(Way& way, const RegistryCall& call, const std::vector<int>& also);
   std::unique_ptr<HttpAnswer> authorized(Way& way, const RegistryCall& call);
   HttpRequest request_of(const Way& way, const RegistryCall& call, const std::string& authorization) const;
-  bool is_ours(const Way& way, const std::string& url) const;
+  static bool is_ours(const Way& way, const std::string& url);
 
   std::string domain_, path_;
   RetryPolicy policy_;
   HttpClient http_;
   std::vector<Way> ways_;
-  std::atomic<size_t> first_{0};  // of ways_: those before it lead nowhere
+  std::atomic<size_t> first_{0};       // of ways_: those before it lead nowhere
+  std::atomic<bool> answered_{false};  // somebody did: who is gone now may come back
 };
 
 }  // namespace cairn

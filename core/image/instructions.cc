@@ -5,6 +5,7 @@
 
 #include "core/image/instruction_line.h"
 #include "core/image/word_expansion.h"
+#include "core/util/ascii.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -144,9 +145,7 @@ void Builder::label(const InstructionLine& line) {
 // "80", "80/udp", "8000-8010/tcp".
 void Builder::expose_ports(const std::string& text) {
   const size_t slash = text.find('/');
-  std::string ports = text.substr(0, slash), protocol = slash == text.npos ? "" : text.substr(slash + 1);
-  std::transform(protocol.begin(), protocol.end(), protocol.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::string ports = text.substr(0, slash), protocol = slash == text.npos ? "tcp" : lower_case(text.substr(slash + 1));
   if (protocol.empty()) protocol = "tcp";
   const size_t dash = ports.find('-');
   const auto number = [&](const std::string& digits) {

@@ -42,6 +42,9 @@ Manifest parse_manifest(std::string_view text) {
   const auto check_size = [](const Descriptor& blob) {
     if (blob.size < 0) throw Error(Errc::corrupt, "reading a descriptor: its size is " + std::to_string(blob.size));
   };
+  // It becomes a line of a request's head when the manifest goes to another registry.
+  if (!std::all_of(out.media_type.begin(), out.media_type.end(), [](char c) { return c > ' ' && c < 0x7f; }))
+    throw Error(Errc::corrupt, "reading a manifest: '" + printable(out.media_type, 80) + "' is no media type");
   for (const auto* list : {&out.manifests, &out.layers}) std::for_each(list->begin(), list->end(), check_size);
   if (out.config) check_size(*out.config);
   const bool is_image = out.config || !out.layers.empty();

@@ -39,10 +39,11 @@ class Request:
 
 
 class Answer:
-    """`headers`: pairs; `body`: pieces of bytes; `length`: what Content-Length says, None: chunked, or until the end with `old`."""
+    """`headers`: pairs; `body`: pieces of bytes; `length`: what Content-Length says, None: chunked, or until the end with `old`.
+    `early`: sent before the request is read."""
 
-    def __init__(self, status, headers=(), body=(), length=None, old=False):
-        self.status, self.headers, self.body, self.length, self.old = status, list(headers), body, length, old
+    def __init__(self, status, headers=(), body=(), length=None, old=False, early=False):
+        self.status, self.headers, self.body, self.length, self.old, self.early = status, list(headers), body, length, old, early
 
     @classmethod
     def of(cls, status, data=b"", kind="application/json", headers=()):
@@ -114,6 +115,23 @@ class Endless(Fault):
 
     def answer(self, request):
         return Answer(self.status, [("Content-Type", self.kind)], (bytes(b"x" * PIECE) for _ in range(self.size // PIECE)), self.size // PIECE * PIECE)
+
+
+class Early(Fault):
+    """An upload is taken for complete before it is."""
+
+    def answer(self, request):
+        return Answer(202, [("Location", request.path)], length=0, early=True)
+
+
+class NoEnd(Fault):
+    """All bytes in chunks, but for the last one that says that they are all."""
+
+    def change(self, request, answer):
+        def body(pieces):
+            yield from pieces
+            raise Disconnect
+        answer.body, answer.length = body(answer.body), None
 
 
 class Hang(Fault):
@@ -497,13 +515,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _exchange(self, record, fault):
         body = self._request_body(record)
         answer = fault.answer(record)
+        if answer and answer.early:
+            self._send(record, answer)
         if answer:
             for _ in body or ():
                 pass                     # read, so that the next request begins where it should
         else:
             answer = self._pass_on(record, fault, body)
             fault.change(record, answer)
-        self._send(record, answer)
+        if not answer.early:
+            self._send(record, answer)
         if self.response and not self.response.isclosed():
             self._hang_up()              # the fault did not want all of it
 

@@ -360,6 +360,14 @@ class Mirrors(RegistryCase):
         self.assert_holds(self.image)
         self.assertTrue(broken.requests and empty.requests)
 
+    def test_one_that_breaks_off_is_left(self):
+        broken = self.proxy(self.good.registry)
+        broken.on("GET", "/blobs/", fault_proxy.Cut(1000), times=None)
+        self.pull("--retry", "0", "app:1", preexec_fn=self.daemon_json(broken.host, self.good.host), timeout=120)
+        self.assert_holds(self.image)
+        self.assertTrue(broken.fetched())
+        self.assertEqual(self.good.matching("GET", "/manifests/"), [])
+
     def test_others_are_not_looked_for_in_them(self):
         there = self.proxy(self.registry())
         there.registry.put_image("library/app", "1", self.image)
@@ -419,6 +427,10 @@ class Proxies(RegistryCase):
 
     def test_not_for_this_machine_nor_what_is_excepted(self):
         self.pull("--plain-http", f"{self.there.host}/team/app:1", env={"HTTP_PROXY": f"http://{self.forward}"})
-        self.pull("--plain-http", "--retry", "0", "registry.invalid/team/app:1", code=1,
-                  env={"HTTP_PROXY": f"http://{self.forward}", "NO_PROXY": "example.com,.invalid"})
-        self.assertEqual(self.asked, [])
+        for excepted in ("example.com,.invalid", "*", "a.example, *", "registry.invalid:80"):
+            self.pull("--plain-http", "--retry", "0", "registry.invalid/team/app:1", code=1,
+                      env={"HTTP_PROXY": f"http://{self.forward}", "NO_PROXY": excepted})
+            self.assertEqual(self.asked, [], excepted)
+        self.pull("--plain-http", "registry.invalid/team/app:1",
+                  env={"HTTP_PROXY": f"http://{self.forward}", "NO_PROXY": "registry.invalid:81,not-registry.invalid"})
+        self.assertNotEqual(self.asked, [])

@@ -3,15 +3,17 @@
 CAIRN_SEED picks other offsets for what breaks or is altered.
 """
 import email.utils
+import glob
 import json
 import os
 import random
+import signal
 import time
 
 import archives
 import fault_proxy
-from fault_proxy import (Body, Cut, CutUpload, Drip, Each, Endless, Fault, Flip, Gate, Hang, Headers, Lengthen, NoRanges, Old, Redirect, Respond,
-                         Shorten, StallAfter, WrongLength, error, relative_location, swap)
+from fault_proxy import (Body, Cut, CutUpload, Drip, Each, Early, Endless, Fault, Flip, Gate, Hang, Headers, Lengthen, NoEnd, NoRanges, Old,
+                         Redirect, Respond, Shorten, StallAfter, WrongLength, error, relative_location, swap)
 from harness import SANITIZED
 from registry import digest_of
 from registry_case import RegistryCase
@@ -152,6 +154,25 @@ class Transport(RegistryCase):
         self.there.start()
         self.undisturbed()
 
+    def test_a_registry_that_is_away_for_a_while(self):
+        image = stack("one", "two", size=60_000_000)
+        self.there.put_image("team/large", "1", image)
+        running = self.start("--root", self.root, "-s", self.driver, "pull", "--retry", "4", f"{self.there.host}/team/large:1")
+        while not glob.glob(f"{self.root}/image/{self.driver}/layerdb/tmp/write-set-*"):
+            time.sleep(0.001)
+        running.process.send_signal(signal.SIGSTOP)
+        self.there.stop()
+        running.process.send_signal(signal.SIGCONT)
+        time.sleep(1.5)
+        self.there.start()
+        result = running.finish(timeout=LONGEST)
+        self.assertEqual(result.code, 0, str(result))
+        self.assertIn("onnect", result.stderr, "it had no chance to notice")
+        self.assert_holds(image)
+
+    def test_what_lacks_only_its_end_is_complete(self):
+        self.recovers("a layer", self.rule(self.layer, NoEnd()), also=lambda _: self.assertEqual(len(self.near.gets(self.layer)), 1))
+
     # --- answers --------------------------------------------------------------------------------------------------------------
 
     def test_registries_that_are_busy(self):
@@ -210,6 +231,12 @@ class Transport(RegistryCase):
         other = self.there.put_image("team/app", "other", stack("other"))
         self.name = f"{self.near.host}/team/app@{self.put.digest}"
         self.fails("another manifest", self.rule("/manifests/", fault_proxy.Path(f"/v2/team/app/manifests/{other.digest}")))
+
+    def test_wrong_digests_of_other_kinds_are_refused(self):
+        digest = "sha512:" + "0" * 128
+        self.near.on(".*", digest, fault_proxy.Path(lambda path: path.replace(digest, "1")), times=None)
+        self.assert_one_line(self.pull(*HASTE, f"{self.near.host}/team/app@{digest}", code=1), "sha256", digest)
+        self.assert_holds()
 
     # --- bytes ----------------------------------------------------------------------------------------------------------------
 
@@ -282,6 +309,16 @@ class Transport(RegistryCase):
             self.fails(f"to '{to}'", self.rule(self.layer, Redirect(to)))
         self.fails("to nowhere", self.rule(self.layer, Fault()) + self.rule(self.layer, Respond(307)))
 
+    def test_redirects_learn_nothing_of_who_one_is(self):
+        """Storage that a blob is redirected to, and that asks for a token in its turn."""
+        storage, thief = self.proxy(self.there), self.proxy(self.there)
+        asks = f'Bearer realm="http://{thief.host}/token",service="x"'
+        for challenge in (asks, 'Basic realm="x"'):
+            storage.on("GET", ".*", error(401, "UNAUTHORIZED", WWW_Authenticate=challenge), times=None)
+            self.fails(challenge, self.rule("/blobs/", Redirect(lambda path: f"http://{storage.host}{path}")), *HASTE, "--creds", "me:secret",
+                       also=lambda result: self.assertIn("injected", result.stderr))
+        self.assertEqual((thief.requests, {request.authorization for request in storage.requests}), ([], {None}))
+
     # --- lists of tags --------------------------------------------------------------------------------------------------------
 
     def all_tags(self, answers, code=0):
@@ -304,7 +341,7 @@ class Transport(RegistryCase):
             got, _ = self.all_tags({"/tags/list": page(["1", "2"], Link=f'<{second}>; rel="next"'), r"/tags/list\?.*last=2": page(["3", "4"])})
             self.assertEqual(got, ["1", "2", "3", "4"])
         self.all_tags({"/tags/list": page(None)}, code=None)
-        for nonsense in (["../../etc"], ["a b"], [7], "1", ["-x"], ["1\n2"]):
+        for nonsense in (["../../etc"], ["a b"], [7], "1", ["-x"], ["1\n2"], ["x" * 129]):
             self.assertEqual(self.all_tags({"/tags/list": page(nonsense)}, code=None)[0], [], nonsense)
         got, result = self.all_tags({"/tags/list": page(["1", "gone"])}, code=None)
         self.assertEqual((got, result.code != 0), (["1"], True), "the tag that is there is pulled, and that one is not is said")
@@ -360,6 +397,9 @@ class Sending(Pushing):
         self.recovers("no answer to the manifest", ("PUT", "manifests", Cut(-1), 0, 1))
         self.fails("always", ("PATCH|PUT", "uploads", CutUpload(1000), 0, None))
         self.fails("no answer, always", ("PUT", "uploads", Cut(-1), 0, None))
+
+    def test_uploads_that_are_answered_before_their_end(self):
+        self.recovers("once", ("PATCH", "uploads", Early(), 0, 1))
 
     def test_steps_that_fail_once(self):
         for method, path in (("POST", "uploads"), ("PATCH", "uploads"), ("PUT", "uploads"), ("PUT", "manifests"), ("HEAD", "blobs")):

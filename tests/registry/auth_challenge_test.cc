@@ -75,7 +75,7 @@ TEST(Challenges, AreFoundByScheme) {
 Challenge bearer(const std::string& realm, const std::string& service = "reg") {
   return {"bearer", {{"realm", realm}, {"service", service}, {"scope", "what:the:registry:says"}}};
 }
-const TokenWish kPull{{"repository:a/b:pull"}, false, false};
+const TokenWish kPull{{"repository:a/b:pull"}, false};
 const Credential kUser{"me & you", "s3cret", {}, {}}, kIdentity{"me", "", "id/tok", {}};
 
 TEST(TokenRequests, AskForOwnScopesAndKeepTheRealmsQuery) {
@@ -98,15 +98,8 @@ TEST(TokenRequests, GoWithThePasswordAndNameTheAccount) {
   EXPECT_FALSE(token_request(bearer("https://a/token"), kPull, {"me", "", {}, {}}).password);
 }
 
-TEST(TokenRequests, AskForAnIdentityTokenWhenTold) {
-  TokenWish wish = kPull;
-  wish.offline = true;
-  EXPECT_THAT(token_request(bearer("https://a/token"), wish, kUser).url,
-              testing::EndsWith("&offline_token=true&client_id=cairn"));
-}
-
 TEST(TokenRequests, ExchangeAnIdentityTokenInAForm) {
-  TokenWish wish{{"repository:a:pull", "repository:b:pull"}, false, false};
+  TokenWish wish{{"repository:a:pull", "repository:b:pull"}, false};
   const auto request = token_request(bearer("https://a/token?x=1"), wish, kIdentity);
   EXPECT_EQ(request.url, "https://a/token?x=1");
   EXPECT_EQ(request.form,
@@ -165,10 +158,6 @@ INSTANTIATE_TEST_SUITE_P(
                     AnswerCase{"fraction", R"({"token":"t","expires_in":120.75})", "t", 120},
                     AnswerCase{"no_number", R"({"token":"t","expires_in":{}})", "t", 60}),
     [](const auto& test) { return std::string(test.param.name); });
-
-TEST(TokenAnswer, MayHoldAnIdentityToken) {
-  EXPECT_EQ(parse_token(R"({"token":"t","refresh_token":"r"})").refresh, "r");
-}
 
 TEST(TokenAnswer, AreRefusedWithoutQuotingThem) {
   for (const std::string body :

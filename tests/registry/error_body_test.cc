@@ -119,6 +119,7 @@ TEST(RetryAfter, IsSecondsOrADate) {
   EXPECT_EQ(wait("Sun Nov  6 08:50:37 1994"), seconds(60));
   EXPECT_EQ(wait("Sun, 06 Nov 1994 08:00:00 GMT"), seconds(0));
   EXPECT_EQ(wait("Sun, 06 Nov 2044 08:49:37 GMT"), seconds(86400));
+  EXPECT_EQ(wait("Fri, 31 Dec 9999 23:59:59 GMT"), seconds(86400));
   EXPECT_EQ(wait("99999999999999999999999"), seconds(86400));
   for (const char* none : {"", "  ", "-5", "soon", "12 monkeys"}) EXPECT_EQ(wait(none), std::nullopt) << none;
 }

@@ -25,6 +25,7 @@ class Hosts : public testing::Test {
       asked_.push_back(name);
       return name == "localhost" || name == "here.test" ? std::vector<std::string>{"::1", "127.0.0.1"}
              : name == "near.test"                      ? std::vector<std::string>{"10.1.2.3"}
+             : name == "both.test"                      ? std::vector<std::string>{"127.0.0.1", "203.0.113.9"}
                                                         : std::vector<std::string>{};
     };
   }
@@ -69,6 +70,7 @@ TEST_F(Hosts, OnThisMachineNeedNoCertificate) {
     EXPECT_THAT(told(host), ElementsAre("https://" + text + " unverified", "http://" + text)) << host;
   }
   EXPECT_THAT(told("128.0.0.1"), ElementsAre("https://128.0.0.1"));
+  EXPECT_THAT(told("both.test"), ElementsAre("https://both.test"));
 }
 
 TEST_F(Hosts, AreInsecureWhenTheEngineHoldsThemForIt) {

@@ -26,6 +26,14 @@ TEST(Manifest, IsToldByItsFields) {
     EXPECT_THROW(parse_manifest(two), Error) << two;
 }
 
+TEST(Manifest, MediaTypesAreOneWord) {
+  EXPECT_EQ(parse_manifest(R"({"mediaType":"application/x.y+json","layers":[]})").media_type, "application/x.y+json");
+  for (const char* odd : {R"(a/b\r\nX: y)", R"(a\u0000)", R"(a b)", R"(a\u007f)"}) {
+    const std::string text = std::string(R"({"layers":[],"mediaType":")") + odd + "\"}";
+    EXPECT_THROW(parse_manifest(text), Error) << text;
+  }
+}
+
 TEST(Manifest, NegativeSizesAreRefused) {
   for (const char* list : {"layers", "manifests"})
     EXPECT_THROW(parse_manifest(std::string("{\"") + list + R"(":[{"size":-1,"digest":"x"}]})"), Error) << list;
