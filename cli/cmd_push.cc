@@ -8,7 +8,6 @@
 #include "cli/privilege.h"
 #include "cli/registry_flags.h"
 #include "cli/wiring.h"
-#include "core/layer/store_lock.h"
 #include "core/transfer/push.h"
 
 namespace cairn {
@@ -86,8 +85,7 @@ class Pushes {
   // What is in the registry is in the registry, whether it can be noted here or not.
   void note(const PushedImage& pushed, const ImageId& id, const RemoteRepository& repository, const Reference& name) {
     try {
-      refuse_if_engine_runs(store_.root_fd.get());
-      note_pushed(pushed, id, name, repository, *store_.metadata);
+      note_pushed(pushed, id, name, repository, layers_, *store_.metadata);
     } catch (const Error& e) {
       if (e.code() == Errc::interrupted) throw;
       progress_.warn("noting in the store what was pushed: " + std::string(e.what()));

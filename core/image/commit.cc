@@ -1,26 +1,21 @@
 #include "core/image/commit.h"
 
-#include <algorithm>
-
 #include "core/archive/changes.h"
 #include "core/archive/generate.h"
 #include "core/image/config_json.h"
 #include "core/image/image_store.h"
 #include "core/image/instructions.h"
+#include "core/layer/layer_stack.h"
 #include "core/util/error.h"
 
 namespace cairn {
 namespace {
 
-std::vector<DiffId> diff_ids_of(const LayerMetadata& layers, std::optional<ChainId> chain) {
+std::vector<DiffId> diff_ids_of(const LayerMetadata& layers, const std::optional<ChainId>& chain) {
+  const auto stack = layer_stack(layers, chain);
+  if (!stack) throw Error(Errc::corrupt, "its layer " + chain->str() + ", or one below it, is not in the store");
   std::vector<DiffId> out;
-  while (chain) {
-    const auto record = layers.find(*chain);
-    if (!record) throw Error(Errc::corrupt, "its layer " + chain->str() + " is not in the store");
-    out.push_back(record->diff);
-    chain = record->parent;
-  }
-  std::reverse(out.begin(), out.end());
+  for (const auto& record : *stack) out.push_back(record.diff);
   return out;
 }
 
@@ -134,7 +129,7 @@ ImageId commit_container(const CommitSource& source, const CommitOptions& option
     step.empty_layer = false;
   }
   image.history.push_back(std::move(step));
-  const ImageId id = create_image(metadata, image.json());
+  const ImageId id = create_image(layers, metadata, image.json());
   if (source.image) metadata.images().set_parent(id, *source.image);
   return id;
 }

@@ -6,22 +6,12 @@
 #include "core/image/image_store.h"
 #include "core/image/v1_config.h"
 #include "core/json/go_json.h"
-#include "core/layer/store_lock.h"
+#include "core/layer/layer_stack.h"
 #include "core/util/error.h"
 
 namespace cairn {
 
 static constexpr size_t kMaxLayers = 125;  // engines refuse to register more
-
-// Damaged ones are as if they were not there: loading replaces them.
-static bool is_whole(LayerMetadata& layers, const ChainId& chain) {
-  try {
-    return layers.find(chain).has_value();
-  } catch (const Error& e) {
-    if (e.code() != Errc::corrupt) throw;
-    return false;
-  }
-}
 
 template <typename Body>
 bool ImageLoader::attempt(const std::string& label, Body&& body) {
@@ -37,9 +27,9 @@ bool ImageLoader::attempt(const std::string& label, Body&& body) {
 
 std::vector<LayerRecord> ImageLoader::register_layers(const std::optional<ChainId>& base,
                                                       const std::vector<ArchiveLayer>& layers) {
-  for (const auto& layer : layers) bytes_ += archive_.size_of(layer.member);
-  layers_ += layers.size();
-  progress_.total(bytes_, layers_);
+  for (const auto& layer : layers) announced_bytes_ += archive_.size_of(layer.member);
+  announced_layers_ += layers.size();
+  progress_.total(announced_bytes_, announced_layers_);
   return archive_.register_layers(base, layers);
 }
 
@@ -51,7 +41,7 @@ void ImageLoader::require_layers(const std::vector<ArchiveLayer>& layers) {
   for (const auto& layer : layers) {
     if (!layer.diff) return;
     chain = chain_id(chain, *layer.diff);
-    known = known && is_whole(metadata_.layers(), *chain);
+    known = known && find_loadable(metadata_.layers(), *chain);
     if (!known && !archive_.can_give(layer)) missing.push_back(&layer);
   }
   if (!missing.empty()) throw_missing(missing, layers.size());
@@ -62,7 +52,7 @@ ImageId ImageLoader::store(const std::string& config) {
   if (!read.os.empty() && read.os != "linux")
     throw Error(Errc::unsupported,
                 "checking the configuration: the image is for " + printable(read.os, 40) + ", not for linux");
-  return create_image(metadata_, config);
+  return create_image(layers_, metadata_, config);
 }
 
 void ImageLoader::add(const ImageId& id, const std::vector<std::string>& tags) {
@@ -181,13 +171,18 @@ void ImageLoader::load(const V1Archive& archive) {
 
 // ---- the end ----
 
+// Those that somebody has removed meanwhile get no name.
+void ImageLoader::name_images() {
+  const FileLock lock = layers_.exclusive();
+  std::erase_if(
+      names_, [&](const auto& name) { return !attempt(name.first, [&] { metadata_.images().config(name.second); }); });
+  metadata_.references().update(names_, {});
+}
+
 LoadResult ImageLoader::finish() {
   for (const auto& [id, parent] : parents_)
     attempt(id.str(), [&, &child = id, &above = parent] { link_parent(child, above); });
-  if (!names_.empty()) {
-    const FileLock lock = FileLock::wait(metadata_.lock_fd(), FileLock::Kind::exclusive);
-    metadata_.references().update(names_, {});
-  }
+  if (!names_.empty()) name_images();
   if (images_.empty() && !failed_.empty())
     throw Error(failed_.front().code,
                 "image '" + printable(failed_.front().label) + "': " + failed_.front().error +

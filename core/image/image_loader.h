@@ -14,8 +14,8 @@ namespace cairn {
 
 class ImageLoader {
  public:
-  ImageLoader(Archive& archive, MetadataStore& metadata, Progress& progress)
-      : archive_(archive), metadata_(metadata), progress_(progress) {}
+  ImageLoader(Archive& archive, LayerStore& layers, MetadataStore& metadata, Progress& progress)
+      : archive_(archive), layers_(layers), metadata_(metadata), progress_(progress) {}
 
   void load(const ArchiveItem& item);
   void load(const V1Archive& archive);
@@ -35,6 +35,7 @@ class ImageLoader {
   void require_layers(const std::vector<ArchiveLayer>& layers);
   ImageId store(const std::string& config);
   void add(const ImageId& id, const std::vector<std::string>& tags);
+  void name_images();
   void link_parent(const ImageId& id, const ImageId& parent);
 
   std::vector<std::string> missing_path(const V1Archive& archive, const std::string& id) const;
@@ -42,6 +43,7 @@ class ImageLoader {
   void load_v1_tags(const V1Archive& archive);
 
   Archive& archive_;
+  LayerStore& layers_;
   MetadataStore& metadata_;
   Progress& progress_;
   std::vector<LoadedImage> images_;
@@ -50,7 +52,7 @@ class ImageLoader {
   std::vector<std::pair<ImageId, ImageId>> parents_;
   std::map<std::string, Converted> converted_;
   std::vector<FailedImage> failed_;
-  uint64_t bytes_ = 0, layers_ = 0;  // announced so far
+  uint64_t announced_bytes_ = 0, announced_layers_ = 0;
 };
 
 }  // namespace cairn

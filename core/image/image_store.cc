@@ -5,6 +5,7 @@
 
 #include "core/image/reference.h"
 #include "core/json/go_struct.h"
+#include "core/layer/layer_stack.h"
 #include "core/util/error.h"
 #include "core/util/ids.h"
 
@@ -186,10 +187,12 @@ std::optional<ChainId> top_chain(std::span<const DiffId> diff_ids) {
   return chain;
 }
 
-ImageId create_image(MetadataStore& metadata, const std::string& config) {
+ImageId create_image(LayerStore& layers, MetadataStore& metadata, const std::string& config) {
   const auto chain = top_chain(read_image_config(config).diff_ids);
-  if (chain && !metadata.layers().find(*chain))
-    throw Error(Errc::not_found, "storing an image: its top layer " + chain->str() + " is not in the store");
+  const FileLock lock = layers.exclusive();
+  if (!layer_stack(metadata.layers(), chain))
+    throw Error(Errc::not_found, "storing an image: its top layer " + chain->str() +
+                                     ", or one below it, is not in the store; was an image of it removed just now?");
   return metadata.images().put(config);
 }
 

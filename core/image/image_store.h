@@ -9,6 +9,7 @@
 #include "core/digest/digest.h"
 #include "core/interfaces/catalog.h"
 #include "core/interfaces/metadata_store.h"
+#include "core/layer/layer_store.h"
 
 namespace cairn {
 
@@ -34,7 +35,8 @@ ImageConfig read_image_config(const std::string& config);
 
 std::optional<ChainId> top_chain(std::span<const DiffId> diff_ids);
 
-// Stores the configuration of an image whose layers are registered; Errc::not_found if its top layer is not.
-ImageId create_image(MetadataStore& metadata, const std::string& config);
+// Stores the configuration of an image whose layers are registered; Errc::not_found if one is not, or was removed again
+// meanwhile.
+ImageId create_image(LayerStore& layers, MetadataStore& metadata, const std::string& config);
 
 }  // namespace cairn

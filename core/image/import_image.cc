@@ -21,7 +21,7 @@ ImageId import_image(std::unique_ptr<ByteSource> tar, const ImportOptions& optio
     throw Error(Errc::invalid, "importing " + options.label + ": there is nothing in it; see what was to write it");
   image.diff_ids.push_back(staged.front().diff);
   layers.publish(std::nullopt, std::move(staged));
-  return create_image(metadata, image.json());
+  return create_image(layers, metadata, image.json());
 }
 
 }  // namespace cairn

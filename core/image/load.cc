@@ -37,7 +37,7 @@ LoadResult load_image_archive(LoadInput input, LayerStore& layers, MetadataStore
   return while_doing([&] { return "loading '" + printable(input.name) + "'"; },
                      [&] {
                        const auto archive = open_archive(input, layers, metadata.layers());
-                       ImageLoader loader(*archive, metadata, progress);
+                       ImageLoader loader(*archive, layers, metadata, progress);
                        if (const auto items = read_docker_archive(*archive)) {
                          for (const auto& item : *items) loader.load(item);
                        } else if (const auto layout = read_oci_layout(*archive, input.platform)) {

@@ -44,7 +44,7 @@ struct MountRemains {
 };
 
 // A layer or mount being registered: a directory below layerdb/tmp that names its driver directories before they are
-// made, durable and locked while this process lives, so that a crash leaves a recognisable trace (see reap_abandoned).
+// made, durable and locked while this process lives, so that a crash leaves a recognisable trace (see abandoned()).
 class LayerTransaction {
  public:
   virtual ~LayerTransaction() = default;  // removes the directory unless published or kept
@@ -75,11 +75,12 @@ class LayerMetadata {
   // The one transaction for `chain`; nullopt while another process has it.
   struct Claim {
     std::unique_ptr<LayerTransaction> transaction;  // to be restarted, unless something was kept
-    std::vector<LayerId> left;                      // driver directories of a process that died over it
-    std::optional<std::string> kept;                // what it said of them when they were complete
+    std::vector<LayerId> left;        // driver directories of a process that died over it: this stays while
+                                      // they may, until restart() or keep_no_more()
+    std::optional<std::string> kept;  // what it said of them when they were complete
   };
   virtual std::optional<Claim> claim(const ChainId& chain) = 0;
-  virtual void remove(const ChainId& chain) = 0;  // renames to …-removing first; finish_removals ends it
+  virtual void remove(const ChainId& chain) = 0;  // renames to …-removing first; forget() ends it
 
   virtual std::vector<MountRecord> mounts(std::vector<Damage>* damage = nullptr) const = 0;
   virtual std::optional<MountRecord> find_mount(const std::string& name) const = 0;

@@ -16,6 +16,8 @@
 namespace cairn {
 namespace {
 
+constexpr int kMostOvertaken = 10;  // times, before somebody else is to be told
+
 class Registration {
  public:
   Registration(LayerStore& store, Driver& driver, LayerMetadata& metadata, std::vector<LayerSource> sources,
@@ -31,7 +33,7 @@ class Registration {
     }
   }
 
-  std::vector<LayerRecord> run(unsigned at_once) {
+  std::vector<ArrivedLayer> run(unsigned at_once) {
     for (auto& item : items_) {
       if (!look_up(item)) break;  // engines keep no layer without those below it
       progress_.state(item.source.label, "exists");
@@ -40,15 +42,12 @@ class Registration {
     for (auto& item : items_)
       if (item.state == State::waiting) ++left, progress_.state(item.source.label, "waiting");
     if (left > 0) find_elsewhere();
-    try {
-      run_parallel(at_once, std::min<size_t>(left, at_once), [&](size_t) { work(); });
-    } catch (const Error& e) {
-      if (e.code() == Errc::no_space) drop_kept();
-      throw;
-    }
-    std::vector<LayerRecord> records;
-    for (auto& item : items_) records.push_back(std::move(item.record.value()));
-    return records;
+    run_parallel(at_once, std::min<size_t>(left, at_once), [&](size_t) { work(); });
+    if (disk_is_full_) drop_kept();
+    if (failure_) std::rethrow_exception(failure_);
+    std::vector<ArrivedLayer> out;
+    for (auto& item : items_) out.push_back({std::move(item.record.value()), item.blob_checked});
+    return out;
   }
 
  private:
@@ -60,6 +59,7 @@ class Registration {
     State state;
     std::optional<StagedLayer> staged;
     std::optional<LayerRecord> record;
+    bool blob_checked = false;
   };
 
   void find_elsewhere() {
@@ -79,11 +79,12 @@ class Registration {
   void work() {
     try {
       while (Item* item = next()) stage(*item);
-    } catch (...) {
+    } catch (const std::exception& e) {
+      const auto* error = dynamic_cast<const Error*>(&e);
       const std::lock_guard lock(mutex_);
-      failed_ = true;
+      disk_is_full_ = disk_is_full_ || (error != nullptr && error->code() == Errc::no_space);
+      if (!failure_) failure_ = std::current_exception();
       changed_.notify_all();
-      throw;
     }
   }
 
@@ -92,7 +93,7 @@ class Registration {
     std::unique_lock lock(mutex_);
     for (;;) {
       check_interrupt();
-      if (failed_) return nullptr;
+      if (failure_) return nullptr;
       Item* best = nullptr;
       bool under_way = false;
       for (auto& item : items_) {
@@ -114,13 +115,15 @@ class Registration {
 
   // On a full disk nothing is kept that nobody sees.
   void drop_kept() {
-    for (auto& item : items_) {
-      if (!item.staged) continue;
-      item.staged->transaction->keep_no_more();
-      item.staged->target.reset();
-      driver_.remove(item.staged->cache_id);
-      item.staged.reset();
-    }
+    for (auto& item : items_)
+      if (item.staged) drop(item);
+  }
+
+  void drop(Item& item) {
+    item.staged->transaction->keep_no_more();  // first: what is half removed must not pass for complete
+    item.staged->target.reset();
+    driver_.remove(item.staged->cache_id);
+    item.staged.reset();
   }
 
   bool waits_for_twin(const Item& item) const {
@@ -135,7 +138,7 @@ class Registration {
 
   void stage(Item& item) {
     if (auto claim = claim_of(item)) {
-      item.staged = claim->kept ? reopened(*claim) : std::nullopt;
+      item.staged = claim->kept ? reopened(*claim, item.source) : std::nullopt;
       if (item.staged) {
         progress_.advance(item.source.size_hint);
         progress_.item_done();
@@ -143,10 +146,21 @@ class Registration {
       } else {
         item.staged = stage_anew(item, *claim);
       }
-      if (item.staged->target->leave()) item.staged->transaction->keep(describe(*item.staged));
+      item.blob_checked = item.blob_checked || item.staged->blob == item.source.blob;
+      keep(item);
       set(item, State::staged);
     }
     publish_ready();
+  }
+
+  void keep(Item& item) {
+    if (!item.staged->target->leave()) return;
+    try {
+      item.staged->transaction->keep(describe(*item.staged));
+    } catch (...) {
+      drop(item);  // nobody would know of it
+      throw;
+    }
   }
 
   // nullopt: another process is at it, or has done it.
@@ -156,6 +170,7 @@ class Registration {
     if (!claim) {
       set(item, State::elsewhere);
     } else if (is_done(item)) {  // published between our looking and our claiming
+      if (store_.clear(claim->left).empty()) claim->transaction->keep_no_more();
       return std::nullopt;
     }
     return claim;
@@ -170,9 +185,9 @@ class Registration {
     return item.state == State::done;
   }
 
-  std::optional<StagedLayer> reopened(LayerMetadata::Claim& claim) {
+  std::optional<StagedLayer> reopened(LayerMetadata::Claim& claim, const LayerSource& wanted) {
     auto out = read_description(*claim.kept);
-    if (!out) return std::nullopt;
+    if (!out || out->diff != wanted.diff) return std::nullopt;
     out->target = driver_.reopen(out->cache_id);
     if (!out->target) return std::nullopt;
     out->transaction = std::move(claim.transaction);
@@ -180,7 +195,7 @@ class Registration {
   }
 
   StagedLayer stage_anew(const Item& item, LayerMetadata::Claim& claim) {
-    store_.clear(claim.left);
+    claim.left = store_.clear(claim.left);
     const auto there = item.twin >= 0 ? elsewhere_.end() : elsewhere_.find(*item.source.diff);
     std::optional<ChainId> chain;
     if (item.twin >= 0) chain = items_[static_cast<size_t>(item.twin)].chain;
@@ -209,7 +224,9 @@ class Registration {
 
   StagedLayer stage(const LayerSource& source, LayerMetadata::Claim& claim, std::unique_ptr<ByteSource> bytes) {
     const LayerId cache_id = LayerId::random();
-    claim.transaction->restart({cache_id});
+    auto ids = claim.left;
+    ids.push_back(cache_id);
+    claim.transaction->restart(ids);
     return store_.stage(std::move(claim.transaction), cache_id, std::move(bytes), source);
   }
 
@@ -246,25 +263,33 @@ class Registration {
 
   void publish(size_t from, size_t to) {
     std::vector<StagedLayer> layers;
-    for (size_t i = from; i < to; ++i) layers.push_back(std::move(*items_[i].staged)), items_[i].staged.reset();
-    std::vector<LayerRecord> records;
+    for (size_t i = from; i < to; ++i) layers.push_back(std::move(*items_[i].staged));
+    std::optional<std::vector<LayerRecord>> records;
     try {
-      records =
-          store_.publish_claimed(from == 0 ? std::nullopt : std::optional(items_[from - 1].chain), std::move(layers));
-    } catch (const Error& e) {
-      if (e.code() != Errc::in_use) throw;
-      // Somebody was faster with some of them: those are there, and the others begin anew.
-      const std::lock_guard lock(mutex_);
-      for (size_t i = from; i < to; ++i) items_[i].state = State::waiting;
-      return;
+      records = store_.publish_claimed(from == 0 ? std::nullopt : std::optional(items_[from - 1].chain), layers);
+    } catch (...) {
+      for (size_t i = from; i < to; ++i) items_[i].staged = std::move(layers[i - from]);
+      throw;
     }
     const std::lock_guard lock(mutex_);
+    for (size_t i = from; i < to; ++i) items_[i].staged.reset();
+    if (!records) return begin_anew(from, to);
     for (size_t i = from; i < to; ++i) {
-      items_[i].record = std::move(records[i - from]);
+      items_[i].record = std::move((*records)[i - from]);
       items_[i].state = State::done;
       progress_.state(items_[i].source.label, "published");
     }
     changed_.notify_all();
+  }
+
+  // Somebody was faster with some of them: those are there. Or what they lie on is gone.
+  void begin_anew(size_t from, size_t to) {
+    if (++overtaken_ > kMostOvertaken)
+      throw Error(Errc::in_use,
+                  "publishing layers: other programs register and remove the same ones all the time; run it again");
+    for (size_t i = 0; i < from; ++i)
+      if (!store_.find(items_[i].chain)) from = i;
+    for (size_t i = from; i < to; ++i) items_[i].state = State::waiting, items_[i].blob_checked = false;
   }
 
   LayerStore& store_;
@@ -275,13 +300,16 @@ class Registration {
   std::vector<Item> items_;              // its states are guarded by mutex_
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool failed_ = false, publishing_ = false, again_ = false;
+  std::exception_ptr failure_;  // the first
+  bool disk_is_full_ = false, publishing_ = false, again_ = false;
+  int overtaken_ = 0;
 };
 
 }  // namespace
 
-std::vector<LayerRecord> register_concurrently(LayerStore& store, Driver& driver, LayerMetadata& metadata,
-                                               std::vector<LayerSource> sources, unsigned at_once, Progress& progress) {
+std::vector<ArrivedLayer> register_concurrently(LayerStore& store, Driver& driver, LayerMetadata& metadata,
+                                                std::vector<LayerSource> sources, unsigned at_once,
+                                                Progress& progress) {
   return Registration(store, driver, metadata, std::move(sources), progress).run(at_once);
 }
 

@@ -10,9 +10,14 @@
 
 namespace cairn {
 
+struct ArrivedLayer {
+  LayerRecord record;
+  bool blob_checked;  // the source's blob was seen to inflate to it: not where the store had the layer already
+};
+
 // Base first; each source has its DiffID. `at_once`: how many are under way at most. Throws what goes wrong first; what
 // has been published by then stays.
-std::vector<LayerRecord> register_concurrently(LayerStore& store, Driver& driver, LayerMetadata& metadata,
-                                               std::vector<LayerSource> sources, unsigned at_once, Progress& progress);
+std::vector<ArrivedLayer> register_concurrently(LayerStore& store, Driver& driver, LayerMetadata& metadata,
+                                                std::vector<LayerSource> sources, unsigned at_once, Progress& progress);
 
 }  // namespace cairn

@@ -10,6 +10,7 @@
 
 #include "core/archive/compression.h"
 #include "core/archive/tar_split.h"
+#include "core/layer/layer_stack.h"
 #include "core/layer/tree_content.h"
 #include "core/util/error.h"
 #include "core/util/interrupt.h"
@@ -22,12 +23,7 @@ LayerStore::LayerStore(Driver& driver, MetadataStore& metadata, unsigned jobs, P
     : driver_(driver), metadata_(metadata), jobs_(jobs), progress_(progress), guard_(std::move(guard)) {}
 
 std::optional<LayerRecord> LayerStore::find(const ChainId& chain) const {
-  try {
-    return metadata_.layers().find(chain);
-  } catch (const Error& e) {
-    if (e.code() == Errc::corrupt) return std::nullopt;
-    throw;
-  }
+  return find_loadable(metadata_.layers(), chain);
 }
 
 // How many of `sources` the store already has on `base`; appends their records.
@@ -155,6 +151,9 @@ class Publication {
     }
   }
 
+  // What all of them lie on, if it is somebody else's to remove.
+  void lie_on(const std::optional<LayerRecord>& below) { below_ = below; }
+
   // Puts each that the store does not have on the one below.
   void finish(std::optional<ChainId> chain, std::optional<LayerId> parent, std::vector<StagedLayer>& layers) {
     for (auto& layer : layers) {
@@ -163,14 +162,15 @@ class Publication {
       auto known = store_.find(*chain);
       if (!known) {
         layer.transaction->keep_no_more();  // half on its parent, it is of no use to anybody
+        fresh_.push_back(&layer);
         if (!layer.applied.links.empty())
           link_parents_files(parent ? driver_.tree(*parent) : Tree(), layer.applied.links, *layer.target);
         layer.target->finish(parent, layer.applied.implied_dirs);
-        fresh_.push_back(&layer);
         known = LayerRecord{*chain, layer.diff, below, layer.cache_id,
                             driver_.layer_size(layer.cache_id, layer.applied.content_bytes)};
         layer.transaction->prepare(*known);
       } else {  // somebody else was faster
+        known_.insert(*chain);
         layer.transaction->keep_no_more();
         layer.target.reset();
         driver_.remove(layer.cache_id);
@@ -186,35 +186,42 @@ class Publication {
         throw Error(Errc::already_exists, "publishing a layer: its chain appeared although the store is locked");
   }
 
-  // One of those that were not there is there now.
+  // One of those that were not there is there now, or one that was is not.
   bool overtaken() const {
-    return std::any_of(records_.begin(), records_.end(), [&](const LayerRecord& record) {
-      const auto now = store_.find(record.chain);
-      return now && now->cache_id != record.cache_id;
-    });
+    return (below_ && !is_there(*below_)) || std::any_of(records_.begin(), records_.end(), [&](const auto& record) {
+             return known_.contains(record.chain) ? !is_there(record) : store_.find(record.chain).has_value();
+           });
   }
 
   bool empty() const { return fresh_.empty(); }
   std::vector<LayerRecord> take() { return std::move(records_); }
 
  private:
+  bool is_there(const LayerRecord& record) const {
+    const auto now = store_.find(record.chain);
+    return now && now->cache_id == record.cache_id;
+  }
+
   LayerStore& store_;
   Driver& driver_;
+  std::optional<LayerRecord> below_;
   std::vector<LayerRecord> records_;
   std::vector<StagedLayer*> fresh_;
+  std::set<ChainId> known_;  // somebody else's
   size_t published_ = 0;
 };
 
 }  // namespace
 
-std::vector<LayerRecord> LayerStore::publish(const std::optional<ChainId>& base, std::vector<StagedLayer> layers,
-                                             bool early) {
+std::optional<std::vector<LayerRecord>> LayerStore::publish(const std::optional<ChainId>& base,
+                                                            std::vector<StagedLayer>& layers, bool early) {
   sync();  // the bulk of the data, before others have to wait for us
   Publication publication(*this, driver_);
-  std::optional<LayerId> parent;
   if (early) {
-    parent = base_layer(base);
-    publication.finish(base, parent, layers);
+    const auto below = base ? find(*base) : std::nullopt;
+    if (base && !below) return std::nullopt;
+    publication.lie_on(below);
+    publication.finish(base, below ? std::optional(below->cache_id) : std::nullopt, layers);
     if (publication.empty()) return publication.take();
     sync();
   }
@@ -222,8 +229,8 @@ std::vector<LayerRecord> LayerStore::publish(const std::optional<ChainId>& base,
   if (!early) {
     publication.finish(base, base_layer(base), layers);
     if (!publication.empty()) sync();
-  } else if (base_layer(base) != parent || publication.overtaken()) {
-    throw Error(Errc::in_use, "publishing layers: another program registered the same ones just now; run it again");
+  } else if (publication.overtaken()) {
+    return std::nullopt;
   }
   publication.name();
   if (!publication.empty()) fsync_fd(metadata_.lock_fd(), "layerdb"), sync_file_system(metadata_.layers().sync_fd());
@@ -231,13 +238,13 @@ std::vector<LayerRecord> LayerStore::publish(const std::optional<ChainId>& base,
 }
 
 std::vector<LayerRecord> LayerStore::publish(const std::optional<ChainId>& base, std::vector<StagedLayer> layers) {
-  return publish(base, std::move(layers), false);
+  return publish(base, layers, false).value();
 }
 
-std::vector<LayerRecord> LayerStore::publish_claimed(const std::optional<ChainId>& base,
-                                                     std::vector<StagedLayer> layers) {
+std::optional<std::vector<LayerRecord>> LayerStore::publish_claimed(const std::optional<ChainId>& base,
+                                                                    std::vector<StagedLayer>& layers) {
   // Not where a driver's own records are written.
-  return publish(base, std::move(layers), driver_.layers_are_directories());
+  return publish(base, layers, driver_.layers_are_directories());
 }
 
 std::optional<ChainId> LayerStore::find_diff(const DiffId& diff) const {
@@ -339,14 +346,15 @@ std::set<LayerId> LayerStore::named_layers(std::vector<Damage>& damage) const {
   return out;
 }
 
-void LayerStore::clear(const std::vector<LayerId>& left) {
-  if (left.empty()) return;
+std::vector<LayerId> LayerStore::clear(const std::vector<LayerId>& left) {
+  if (left.empty()) return left;
   const FileLock lock = FileLock::wait(metadata_.lock_fd(), FileLock::Kind::exclusive);
   std::vector<Damage> damage;
   const auto named = named_layers(damage);
-  if (!damage.empty()) return;  // a damaged entry may name any directory
+  if (!damage.empty()) return left;  // a damaged entry may name any directory
   for (const auto& id : left)
     if (!named.contains(id)) driver_.remove(id);
+  return {};
 }
 
 FileLock LayerStore::exclusive() const {

@@ -63,9 +63,10 @@ class LayerStore {
                     std::unique_ptr<ByteSource> bytes, const LayerSource& wanted);
   std::vector<LayerRecord> publish(const std::optional<ChainId>& base, std::vector<StagedLayer> layers);
   // The same of layers whose chains are claimed: copying what lies below, which may take long, is done before others
-  // have to wait. Errc::in_use, and none is published, if somebody who claims nothing has registered one of them
-  // meanwhile.
-  std::vector<LayerRecord> publish_claimed(const std::optional<ChainId>& base, std::vector<StagedLayer> layers);
+  // have to wait. nullopt, and none is published, if somebody who claims nothing has registered or removed one of them
+  // meanwhile. Those that could not be published are `layers` still; what was written of some of them may be gone.
+  std::optional<std::vector<LayerRecord>> publish_claimed(const std::optional<ChainId>& base,
+                                                          std::vector<StagedLayer>& layers);
 
   // A layer of this content, whatever it lies on. Looks at all there are.
   std::optional<ChainId> find_diff(const DiffId& diff) const;
@@ -95,13 +96,15 @@ class LayerStore {
   // The chain's record; none when its directory is there but damaged: engines ignore such a one, and publishing
   // replaces it.
   std::optional<LayerRecord> find(const ChainId& chain) const;
-  // Removes those of a dead process's driver directories that no metadata names.
-  void clear(const std::vector<LayerId>& left);
+  // Removes those of a dead process's driver directories that no metadata names. Returns those that have to wait, since
+  // damaged metadata may name them.
+  std::vector<LayerId> clear(const std::vector<LayerId>& left);
 
  private:
   size_t skip_known(const std::optional<ChainId>& base, const std::vector<LayerSource>& sources,
                     std::vector<LayerRecord>& records);
-  std::vector<LayerRecord> publish(const std::optional<ChainId>& base, std::vector<StagedLayer> layers, bool early);
+  std::optional<std::vector<LayerRecord>> publish(const std::optional<ChainId>& base, std::vector<StagedLayer>& layers,
+                                                  bool early);
   std::optional<LayerId> base_layer(const std::optional<ChainId>& base) const;
   std::set<LayerId> named_layers(std::vector<Damage>& damage) const;
 

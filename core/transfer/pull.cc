@@ -6,7 +6,7 @@
 #include "core/image/image_store.h"
 #include "core/image/schema1.h"
 #include "core/layer/concurrent_layers.h"
-#include "core/layer/store_lock.h"
+#include "core/layer/layer_stack.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -27,9 +27,7 @@ class Pull {
     const RemoteManifest manifest = choose(named);
     for (int round = 1;; ++round) {
       const ImageId id = manifest_kind(manifest) == Manifest::Kind::schema1 ? pull_schema1(manifest) : pull(manifest);
-      store_.manifests().put(manifest.bytes, id);
-      if (named.digest != manifest.digest) store_.manifests().put(named.bytes, std::nullopt);
-      if (const auto changed = name(id, named.digest)) return {id, named.digest, reference_, *changed};
+      if (const auto changed = name(id, manifest, named)) return {id, named.digest, reference_, *changed};
       if (round == kRounds)
         throw Error(Errc::in_use, "naming image '" + id.str() + "': its layers are removed as soon as they are here");
     }
@@ -76,9 +74,15 @@ class Pull {
     std::vector<LayerSource> sources;
     for (size_t i = 0; i < read.layers.size(); ++i) sources.push_back(source_of(read.layers[i], parsed.diff_ids[i]));
     announce(sources);
-    register_concurrently(into_.layers, into_.driver, store_.layers(), std::move(sources), options_.at_once,
-                          into_.progress);
-    for (size_t i = 0; i < read.layers.size(); ++i) note(parsed.diff_ids[i], digest_of(read.layers[i]));
+    const auto arrived = register_concurrently(into_.layers, into_.driver, store_.layers(), std::move(sources),
+                                               options_.at_once, into_.progress);
+    // Of a layer that was here already, only the manifest says that the blob inflates to it: whoever wrote that may
+    // lie.
+    for (size_t i = 0; i < arrived.size(); ++i) {
+      const Digest blob = digest_of(read.layers[i]);
+      if (arrived[i].blob_checked || store_.distribution().diff_of(blob) == parsed.diff_ids[i])
+        note(parsed.diff_ids[i], blob);
+    }
     return made_of(config, parsed.diff_ids);
   }
 
@@ -135,12 +139,8 @@ class Pull {
   static std::string label_of(const Digest& blob) { return "layer " + blob.hex().substr(0, 12); }
 
   LayerSource source_of(const Descriptor& layer, const DiffId& diff) {
-    Descriptor blob = layer;
-    const bool elsewhere = blob.media_type.find("foreign") != std::string::npos ||
-                           blob.media_type.find("nondistributable") != std::string::npos;
-    if (!elsewhere) blob.urls.reset();
     const Digest digest = digest_of(layer);
-    return {[this, blob] { return from_.blob(blob); }, digest, diff,
+    return {[this, layer] { return from_.blob(layer); }, digest, diff,
             static_cast<uint64_t>(std::max<int64_t>(layer.size, 0)), label_of(digest)};
   }
 
@@ -189,13 +189,11 @@ class Pull {
   // ---- names ----
 
   // Whether the name changed; nullopt if the layers are gone again.
-  std::optional<bool> name(const ImageId& id, const Digest& digest) {
-    const FileLock lock = FileLock::wait(store_.lock_fd(), FileLock::Kind::exclusive);
-    for (auto chain = chain_; chain;) {
-      const auto record = into_.layers.find(*chain);
-      if (!record) return std::nullopt;
-      chain = record->parent;
-    }
+  std::optional<bool> name(const ImageId& id, const RemoteManifest& manifest, const RemoteManifest& named) {
+    const FileLock lock = into_.layers.exclusive();
+    if (!layer_stack(store_.layers(), chain_)) return std::nullopt;
+    store_.manifests().put(manifest.bytes, id);
+    if (named.digest != manifest.digest) store_.manifests().put(named.bytes, std::nullopt);
     store_.images().put(config_);
     const References::Map all = store_.references().all();
     const auto image_of = [&](const std::string& reference) -> std::optional<ImageId> {
@@ -206,7 +204,7 @@ class Pull {
     };
     std::map<std::string, ImageId> add;
     if (reference_.digest.empty()) add.emplace(reference_.familiar(), id);
-    const std::string by_digest = reference_.repository() + "@" + digest.str();
+    const std::string by_digest = reference_.repository() + "@" + named.digest.str();
     const auto other = image_of(by_digest);
     if (!other)
       add.emplace(by_digest, id);

@@ -5,7 +5,6 @@
 
 #include "core/archive/compression.h"
 #include "core/image/image_store.h"
-#include "core/layer/store_lock.h"
 #include "core/util/error.h"
 #include "core/util/workers.h"
 
@@ -51,6 +50,8 @@ class Push {
     Manifest read = parse_manifest(*bytes);
     if (read.kind != Manifest::Kind::image || !read.config || read.layers.size() != image_.diff_ids.size()) return;
     if (options_.format && (*options_.format == ManifestFormat::oci) != is_oci(read)) return;
+    for (size_t i = 0; i < read.layers.size(); ++i)  // or it names blobs of which nobody here ever saw what they hold
+      if (store_.distribution().diff_of(digest_of(read.layers[i])) != image_.diff_ids[i]) return;
     kept_bytes_ = *bytes;
     kept_ = std::move(read);
   }
@@ -198,11 +199,11 @@ PushedImage push_image(const ImageId& image, RemoteRepository& to, const std::st
 }
 
 void note_pushed(const PushedImage& pushed, const ImageId& image, const Reference& name, const RemoteRepository& to,
-                 MetadataStore& metadata) {
+                 LayerStore& layers, MetadataStore& metadata) {
+  const FileLock lock = layers.exclusive();
   for (const auto& layer : pushed.layers)
     metadata.distribution().add(layer.diff, {layer.blob, to.name(), to.note_of(layer.blob)});
   metadata.manifests().put(pushed.manifest, image);
-  const FileLock lock = FileLock::wait(metadata.lock_fd(), FileLock::Kind::exclusive);
   const std::string by_digest = name.repository() + "@" + pushed.digest.str();
   const References::Map all = metadata.references().all();
   const auto repository = all.find(name.repository());

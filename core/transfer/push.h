@@ -43,7 +43,8 @@ PushedImage push_image(const ImageId& image, RemoteRepository& to, const std::st
                        const PushOptions& options);
 
 // Records what was pushed, as engines do, so that nobody sends it again: blobs, the digest's name, the manifest.
+// Errc::in_use if an engine runs on the store.
 void note_pushed(const PushedImage& pushed, const ImageId& image, const Reference& name, const RemoteRepository& to,
-                 MetadataStore& metadata);
+                 LayerStore& layers, MetadataStore& metadata);
 
 }  // namespace cairn

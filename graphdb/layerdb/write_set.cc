@@ -36,19 +36,31 @@ WriteSet::WriteSet(int layerdb_fd, const std::vector<LayerId>& driver_ids)
 WriteSet::WriteSet(int layerdb_fd, std::string name, Fd dir, FileLock lock)
     : layerdb_(dup_fd(layerdb_fd)), name_(std::move(name)), dir_(std::move(dir)), lock_(std::move(lock)) {}
 
+// Others make and remove it, too.
+static void make_dir(int layerdb_fd, const std::string& name) {
+  try {
+    mkdir_at(layerdb_fd, name, 0700);
+  } catch (const Error& e) {
+    if (e.code() != Errc::already_exists && e.code() != Errc::not_found) throw;
+  }
+}
+
 std::optional<WriteSet> WriteSet::claim(int layerdb_fd, const ChainId& chain) {
   const std::string name = "tmp/" + std::string(kPrefix) + chain.hex();
   const Fd tmp = open_dir_at(layerdb_fd, "tmp");
   const auto making = FileLock::wait(tmp.get(), FileLock::Kind::shared);
   for (;;) {
-    ensure_dir_at(layerdb_fd, name, 0700);
+    if (!exists_at(layerdb_fd, name)) make_dir(layerdb_fd, name);
     auto dir = try_open_at(layerdb_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!dir) continue;  // whoever had it has just removed it
     auto lock = FileLock::attempt(dir->get(), FileLock::Kind::exclusive);
     if (!lock) return std::nullopt;
     struct stat st;
     if (::fstat(dir->get(), &st) != 0) throw_errno("claiming '" + name + "'");
-    if (st.st_nlink > 0) return WriteSet(layerdb_fd, name, std::move(*dir), std::move(*lock));
+    if (st.st_nlink == 0) continue;
+    WriteSet set(layerdb_fd, name, std::move(*dir), std::move(*lock));
+    set.kept_ = !set.driver_ids().empty();  // as it was left, until somebody has cleared it
+    return set;
   }
 }
 

@@ -18,7 +18,8 @@ class WriteSet {
  public:
   // `driver_ids` are on stable storage when this returns, so that the caller may make them.
   WriteSet(int layerdb_fd, const std::vector<LayerId>& driver_ids);
-  // The one for `chain`, with what a process that died left in it; nullopt while another process has it.
+  // The one for `chain`, with what a process that died left in it, which stays until keep_no_more(); nullopt while
+  // another process has it.
   static std::optional<WriteSet> claim(int layerdb_fd, const ChainId& chain);
   WriteSet(WriteSet&&) = default;
   ~WriteSet();  // removes the directory and whatever is still in it, unless it is kept

@@ -238,6 +238,21 @@ class Transport(RegistryCase):
         self.assert_one_line(self.pull(*HASTE, f"{self.near.host}/team/app@{digest}", code=1), "sha256", digest)
         self.assert_holds()
 
+    def test_altered_manifests_of_layers_that_are_here_change_nothing(self):
+        """Nothing of them is fetched, so nobody sees that the blob holds something else: no image may go out with it."""
+        self.pull(self.name)
+        other = self.there.put_blob("team/evil", b"something else")
+        for blob in self.put.blobs:
+            self.there.put_blob("team/evil", self.there.get_blob("team/app", blob))
+        manifest = json.loads(self.put.manifest)
+        manifest["layers"][0] |= {"digest": other, "size": len(b"something else")}
+        self.there.put_manifest("team/evil", "1", self.put.media_type, json.dumps(manifest).encode())
+        self.pull(f"{self.near.host}/team/evil:1")
+        self.assertFalse(os.path.exists(f"{self.root}/image/{self.driver}/distribution/diffid-by-digest/sha256/{other.partition(':')[2]}"))
+        self.push(f"{self.near.host}/team/evil:1", f"{self.near.host}/team/copy:1")
+        pushed = json.loads(self.there.get_manifest("team/copy", "1")[1])
+        self.assertEqual([layer["digest"] for layer in pushed["layers"]], self.put.layers)
+
     # --- bytes ----------------------------------------------------------------------------------------------------------------
 
     def test_altered_bytes_are_noticed(self):

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "core/image/manifest.h"
 #include "graphdb/store.h"
@@ -99,7 +100,34 @@ TEST_F(Claims, WhatWasKeptIsHandedOn) {
     EXPECT_EQ(next->kept, "all of it");
     EXPECT_THAT(next->left, ElementsAre(id));
   }
-  EXPECT_FALSE(layers().claim(chain_)->kept) << "whoever took it and did not keep it again has used it up";
+  {
+    const auto next = layers().claim(chain_);
+    EXPECT_EQ(next->kept, "all of it") << "nobody has cleared away what it tells of";
+    next->transaction->keep_no_more();
+  }
+  EXPECT_FALSE(layers().claim(chain_)->kept);
+  EXPECT_THAT(layers().claim(chain_)->left, IsEmpty());
+}
+
+TEST_F(Claims, WhatADeadProcessLeftIsNotForgottenWithTheClaim) {
+  const LayerId id = LayerId::random();
+  {
+    auto mine = layers().claim(chain_);
+    mine->transaction->restart({id});
+    mine->transaction->keep("x");
+  }
+  { const auto interrupted_before_it_cleared_anything = layers().claim(chain_); }
+  EXPECT_THAT(layers().claim(chain_)->left, ElementsAre(id));
+}
+
+TEST_F(Claims, AreMadeAndRemovedByManyAtOnce) {
+  std::vector<std::thread> crowd;
+  for (int i = 0; i < 4; ++i)
+    crowd.emplace_back([this] {
+      for (int round = 0; round < 300; ++round) EXPECT_NO_THROW(layers().claim(chain_));
+    });
+  for (auto& one : crowd) one.join();
+  EXPECT_THAT(layers().abandoned(), IsEmpty());
 }
 
 TEST_F(Claims, AfterARestartOfTheMachineNothingIsKept) {

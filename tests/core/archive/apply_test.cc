@@ -13,6 +13,7 @@
 #include "tests/support/fake_diff_target.h"
 #include "tests/support/tar_builder.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/test_mount.h"
 
 namespace cairn {
 namespace {

@@ -9,6 +9,7 @@
 #include "tests/core/archive/random_tree.h"
 #include "tests/support/fake_diff_target.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/test_mount.h"
 
 namespace cairn {
 namespace {

@@ -115,13 +115,4 @@ void run(const std::string& command) {
   if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
 }
 
-TestMount::TestMount(const std::string& type, const std::string& options, const std::filesystem::path& target)
-    : target_(target) {
-  std::filesystem::create_directories(target);
-  if (::mount(type.c_str(), target.c_str(), type.c_str(), 0, options.c_str()) != 0)
-    throw_errno("mounting " + type + " (" + options + ")");
-}
-
-TestMount::~TestMount() { ::umount2(target_.c_str(), MNT_DETACH); }
-
 }  // namespace cairn::test

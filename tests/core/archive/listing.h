@@ -25,15 +25,4 @@ std::vector<std::string> differences(const TreeListing& one, const TreeListing& 
 // A command that must succeed.
 void run(const std::string& command);
 
-// A mount that ends with its scope. Throws if the machine cannot.
-class TestMount {
- public:
-  TestMount(const std::string& type, const std::string& options, const std::filesystem::path& target);
-  ~TestMount();
-  TestMount(const TestMount&) = delete;
-
- private:
-  std::filesystem::path target_;
-};
-
 }  // namespace cairn::test

@@ -15,6 +15,7 @@
 #include "tests/support/fake_diff_target.h"
 #include "tests/support/loop_file_system.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/test_mount.h"
 
 namespace cairn {
 namespace {

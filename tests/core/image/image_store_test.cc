@@ -4,6 +4,7 @@
 
 #include "core/util/error.h"
 #include "graphdb/store.h"
+#include "tests/support/fake_driver.h"
 #include "tests/support/temp_dir.h"
 
 namespace cairn {
@@ -136,10 +137,13 @@ TEST(CreateImage, NeedsItsLayersAndStoresTheExactBytes) {
   test::TempDir dir;
   const auto store = open_metadata(dir.path(), "vfs");
   store->prepare();
-  expect_error(Errc::not_found, {"top layer"}, [&] { create_image(*store, config_of(kTwo)); });
+  test::FakeDriver driver(dir.path());
+  NoProgress quiet;
+  LayerStore layers(driver, *store, 1, quiet);
+  expect_error(Errc::not_found, {"top layer"}, [&] { create_image(layers, *store, config_of(kTwo)); });
   EXPECT_TRUE(store->images().list().empty());
   const std::string config = " {\"rootfs\":{\"type\":\"layers\"} }\n";
-  const ImageId id = create_image(*store, config);
+  const ImageId id = create_image(layers, *store, config);
   EXPECT_EQ(id.value, Digest::of(config));
   EXPECT_EQ(store->images().config(id), config);
 }

@@ -14,6 +14,7 @@
 #include "drivers/vfs/vfs.h"
 #include "graphdb/store.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/test_mount.h"
 
 namespace cairn {
 namespace {
@@ -76,10 +77,15 @@ class ConcurrentLayers : public testing::TestWithParam<const char*> {
     out.open = []() -> std::unique_ptr<ByteSource> { throw Error(Errc::io, "fetching: the line is dead"); };
     return out;
   }
-  std::vector<LayerRecord> run(std::vector<LayerSource> sources, unsigned at_once = 3) {
-    LayerStore store(*driver_, *metadata_, 2, states_);
+  std::vector<ArrivedLayer> arrive(std::vector<LayerSource> sources, unsigned at_once = 3) {
+    LayerStore store(*driver_, *metadata_, 2, states_, guard_);
     store.recover();
     return register_concurrently(store, *driver_, metadata_->layers(), std::move(sources), at_once, states_);
+  }
+  std::vector<LayerRecord> run(std::vector<LayerSource> sources, unsigned at_once = 3) {
+    std::vector<LayerRecord> out;
+    for (auto& layer : arrive(std::move(sources), at_once)) out.push_back(std::move(layer.record));
+    return out;
   }
   std::string read(const LayerId& id, const std::string& path) {
     const auto node = driver_->tree(id).find(path);
@@ -91,6 +97,7 @@ class ConcurrentLayers : public testing::TestWithParam<const char*> {
   std::unique_ptr<MetadataStore> metadata_;
   States states_;
   std::atomic<int> opened_{0};
+  std::function<void()> guard_;
   const std::string one_ = tar_with("a", "one"), two_ = tar_with("b", std::string(5000, 'x')),
                     three_ = tar_with("a", "3");
 };
@@ -182,7 +189,67 @@ TEST_P(ConcurrentLayers, AWriterThatClaimsNothingMayBeFaster) {
   EXPECT_THAT(driver_->list(), SizeIs(2)) << "what was in vain is gone";
 }
 
+TEST_P(ConcurrentLayers, AnEngineThatWasStartedMeanwhileIsAnError) {
+  guard_ = [] { throw Error(Errc::in_use, "a running engine has it open"); };
+  EXPECT_THROW(run({source(one_, "1"), source(two_, "2")}), Error);
+  EXPECT_LE(opened_, 2) << "they are not fetched again and again";
+  EXPECT_THAT(metadata_->layers().list(), SizeIs(0));
+}
+
+TEST_P(ConcurrentLayers, WhatTheyLieOnMayBeRemovedMeanwhile) {
+  run({source(one_, "1")});
+  LayerSource slow = source(two_, "2");
+  slow.open = [this] {
+    LayerStore other(*driver_, *metadata_, 1, states_);
+    if (const auto base = other.find(chain_id(std::nullopt, DiffId(Digest::of(one_)))))
+      other.remove_layers({*base}, other.exclusive());
+    return read_from(two_);
+  };
+  const auto records = run({source(one_, "1"), slow});
+  EXPECT_EQ(read(records[1].cache_id, "a"), "one");
+  EXPECT_THAT(driver_->list(), SizeIs(2));
+}
+
+TEST_P(ConcurrentLayers, OnlyOfWhatArrivedTheBlobIsKnown) {
+  const auto checked = [](const std::vector<ArrivedLayer>& layers) {
+    std::vector<bool> out;
+    for (const auto& layer : layers) out.push_back(layer.blob_checked);
+    return out;
+  };
+  EXPECT_THAT(checked(arrive({source(one_, "1")})), ElementsAre(true));
+  LayerSource claimed = source(one_, "1");
+  claimed.blob = Digest::of("something else");
+  EXPECT_THAT(checked(arrive({claimed, source(two_, "2")})), ElementsAre(false, true));
+  LayerSource elsewhere = source(two_, "2");
+  elsewhere.blob = claimed.blob;
+  EXPECT_THAT(checked(arrive({source(three_, "3"), elsewhere})), ElementsAre(true, false));
+}
+
+class ConcurrentWholeTrees : public ConcurrentLayers {};  // each layer holds a copy of those below
+
+TEST_P(ConcurrentWholeTrees, ADiskThatFillsWhenTheyArePutOnEachOtherKeepsNothing) {
+  const test::TestMount small("tmpfs", "size=6m", dir_ / "small");
+  driver_ = open_vfs(dir_ / "small", {});
+  metadata_ = open_metadata(dir_ / "small", GetParam());
+  metadata_->prepare();
+  const std::string large = tar_with("large", std::string(2 << 20, 'x')),
+                    more = tar_with("more", std::string(1 << 20, 'y'));
+  try {
+    run({source(large, "1"), source(more, "2"), source(one_, "3")}, 1);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::no_space) << e.what();
+  }
+  for (const auto& left : std::filesystem::directory_iterator(dir_ / "small/vfs/dir"))
+    EXPECT_TRUE(driver_->exists(LayerId(left.path().filename().string()))) << left.path();
+  EXPECT_EQ(driver_->list().size(), metadata_->layers().list().size());
+  EXPECT_TRUE(metadata_->layers().abandoned().empty());
+  EXPECT_TRUE(std::filesystem::is_empty(dir_ / "small/image/vfs/layerdb/tmp"));
+}
+
 INSTANTIATE_TEST_SUITE_P(, ConcurrentLayers, testing::Values("overlay2", "vfs"),
+                         [](const auto& test) { return std::string(test.param); });
+INSTANTIATE_TEST_SUITE_P(, ConcurrentWholeTrees, testing::Values("vfs"),
                          [](const auto& test) { return std::string(test.param); });
 
 TEST(KeptLayer, IsReadAsItWasDescribed) {
