@@ -307,8 +307,9 @@ class Have(Case):
         archive = archives.docker_archive([(self.base, ["base:1"])])
         files = {"archive": archive, "archive.gz": archives.compress(archive, "gzip"),
                  "oci.tar": archives.oci_tar(self.path("packed"), [(self.base, "base:1")]),
-                 "diffs": "\n".join(self.diffs[:2]).encode(), "chains": (chain_of(self.diffs[:2]) + "\n").encode(),
-                 "inspect": self.cairn("--root", self.there, "inspect", "base:1").stdout,
+                 "diffs": f"[{' '.join(self.diffs[:2])}]\n".encode(), "chains": (chain_of(self.diffs[:2]) + "\n").encode(),
+                 "inspect": self.cairn("--root", self.there, "inspect", "base:1").stdout, "config": self.base.config,
+                 "layers": self.cairn("--root", self.there, "inspect", "--format", "{{json .RootFS.Layers}}", "base:1").stdout,
                  "saved": self.cairn("--root", self.there, "save", "base:1").stdout}
         for name, data in files.items():
             with open(self.path(name), "wb") as out:
@@ -374,6 +375,25 @@ class Have(Case):
                 dockerd.docker("load", input=self.here("save", *form, "--have", self.path("have"), "upper:1").stdout)
                 self.assertEqual(dockerd.inspect("upper:1")["Id"], self.upper.id)
                 dockerd.docker("rmi", "upper:1")
+
+    def test_a_layer_that_the_receiver_has_elsewhere_comes_along(self):
+        """The list of an engine's images has the DiffID, but there it lies on other layers."""
+        self.need_engine()
+        here, other = archives.Image(self.upper.layers[:1] + self.upper.layers[2:3]), archives.Image(self.upper.layers[1:3])
+        one = archives.Image(self.upper.layers[:1])
+        self.here("load", input=archives.docker_archive([(here, ["here:1"])]))
+        with self.engine(self.path("engine"), "overlay2") as dockerd:
+            dockerd.docker("load", input=archives.docker_archive([(one, ["one:1"]), (other, ["other:1"])]))
+            for name, lists in {"all": [], "json": ["--format", "{{json .RootFS.Layers}}"], "go": ["--format", "{{.RootFS.Layers}}"],
+                                "lines": ["--format", "{{range .RootFS.Layers}}{{println .}}{{end}}"]}.items():
+                with self.subTest(name), open(self.path("have"), "wb") as out:
+                    out.write(dockerd.docker("inspect", *lists, "one:1", "other:1"))
+                    out.flush()
+                    partial = self.here("save", "--have", self.path("have"), "here:1")
+                    self.assertIn("left out no layer" if name == "lines" else "left out 1 of 2", partial.stderr)
+                    dockerd.docker("load", input=partial.stdout)
+                    self.assertEqual(dockerd.inspect("here:1")["Id"], here.id)
+                    dockerd.docker("rmi", "here:1")
 
     def test_what_says_nothing_is_refused(self):
         for name, data in (("empty", b""), ("text", b"hello sha256:12\n"), ("old", archives.old_archive([(self.base, ["o:1"])]))):
