@@ -6,11 +6,13 @@
 #include <filesystem>
 
 #include "core/archive/compression.h"
+#include "core/archive/generate.h"
 #include "core/archive/tar_reader.h"
 #include "core/image/image_store.h"
 #include "core/image/manifest.h"
 #include "core/image/save/archive_file.h"
 #include "core/image/save/v1_layers.h"
+#include "core/image/sources/text_archive.h"
 #include "core/util/error.h"
 #include "graphdb/catalog/catalog.h"
 #include "graphdb/store.h"
@@ -155,6 +157,28 @@ TEST_F(Held, OfOtherTextsOnlyChainsCountThatNoDiffIdCanBe) {
   const std::string inspect = "[" + inspected("a") + "," + inspected("ce") + "]";
   for (size_t size = 0; size < inspect.size(); ++size)
     for (const std::string image : {"ae", "e", "ca"}) EXPECT_EQ(left_out(inspect.substr(0, size), image), "") << size;
+}
+
+TEST(TextArchive, ALinkGivesWayToAFileOfItsName) {
+  const auto tar = read_from(tar_of({link_member("manifest.json", "other"), member("other", "{\"wrong\":1}"),
+                                     member("./manifest.json", "[]"), member("twice", "{}"), member("twice", "text")}));
+  const TextArchive archive(*tar);
+  EXPECT_EQ(archive.text("manifest.json"), "[]");
+  EXPECT_EQ(archive.text("twice"), std::nullopt);
+}
+
+TEST(TextArchive, HasNoMoreMembersThanOthers) {
+  const auto archive_of = [](int count) {
+    return generate([count](ByteSink& out) {
+      for (int i = 0; i < count; ++i) {
+        const std::string name = std::to_string(i);
+        out.write(TarBuilder().add(i % 2 == 0 ? member(name, "{}") : link_member(name, "x")).unfinished());
+      }
+      out.write(std::string(1024, '\0'));
+    });
+  };
+  EXPECT_NO_THROW(TextArchive(*archive_of(1000)));
+  EXPECT_THROW(TextArchive(*archive_of(300'000)), Error);
 }
 
 TEST(V1Layers, AreThoseOfAnEngine) {
