@@ -1,4 +1,3 @@
-#include <cstdlib>
 #include <filesystem>
 
 #include "cli/commands.h"
@@ -11,6 +10,7 @@
 #include "cli/output/terminal.h"
 #include "cli/wiring.h"
 #include "core/image/save/save.h"
+#include "core/util/nameless_file.h"
 
 namespace cairn {
 namespace {
@@ -23,13 +23,10 @@ struct Flags {
 };
 
 // Packed layers wait beside the archive, which needs that space anyway; for a pipe, where TMPDIR says.
-std::string scratch_for(const Flags& flags, bool is_file) {
-  if (is_file) {
-    const auto folder = std::filesystem::path(flags.file).parent_path();
-    return folder.empty() ? "." : folder.string();
-  }
-  const char* named = std::getenv("TMPDIR");
-  return named != nullptr && *named != '\0' ? named : "/var/tmp";
+void choose_scratch(SaveOptions& options, const Flags& flags, bool is_file) {
+  const auto folder = std::filesystem::path(flags.file).parent_path();
+  options.scratch = !is_file ? temporary_directory() : folder.empty() ? "." : folder.string();
+  if (!is_file) options.scratch_hint = "TMPDIR names another place";
 }
 
 std::vector<ChosenImage> chosen(const Store& store, const Flags& flags) {
@@ -78,7 +75,7 @@ Exit run(const Flags& flags, const Globals& globals) {
   options.form = flags.oci ? SaveOptions::Form::oci : SaveOptions::Form::docker;
   options.gzip = flags.compress == "gzip";
   options.jobs = globals.jobs;
-  options.scratch = scratch_for(flags, out.seekable_file() >= 0);
+  choose_scratch(options, flags, out.seekable_file() >= 0);
   const auto images = chosen(store, flags);
   for (const auto& path : flags.have) add_held(path, globals, layers, options.held);
   const SaveResult result =

@@ -252,7 +252,12 @@ class Save(Case):
         for form in FORMS:
             result = self.cairn("--progress", "none", "--root", root, "save", "-o", f"{small}/a.tar", *form, "big:1", code=1)
             self.assertIn("No space left", result.stderr)
+            self.assertNotIn("TMPDIR", result.stderr)
             self.assertEqual(os.listdir(small), ["a.tar"])
+            if "gzip" in form:
+                self.assertIn(f"writing a file without a name in '{small}': No space left", result.stderr)
+                result = self.cairn("--progress", "none", "--root", root, "save", *form, "big:1", code=1, env={"TMPDIR": small})
+                self.assertIn(f"in '{small}': No space left on device; TMPDIR names another place", result.stderr)
         with open(f"{small}/a.tar", "rb") as old:
             self.assertEqual(old.read(), b"what was there")
         for after in (0.01, 0.03, 0.06):

@@ -26,7 +26,7 @@ class Saving {
         layers_(layers),
         metadata_(metadata),
         progress_(progress),
-        packer_(layers, progress, options.scratch) {
+        packer_(layers, progress, options.scratch, options.scratch_hint) {
     for (const auto& image : images) add(image);
     for (auto& image : plan_.images) link_parent(image);
     for (const auto& image : plan_.images) need_layers(image);

@@ -18,6 +18,7 @@
 #include "graphdb/store.h"
 #include "tests/core/image/archives.h"
 #include "tests/support/fake_driver.h"
+#include "tests/support/no_nameless_files.h"
 
 namespace cairn::test {
 namespace {
@@ -358,6 +359,28 @@ TEST_F(Save, LayersOfAnotherLengthThanRecordedAreDamage) {
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), Errc::corrupt);
     EXPECT_THAT(e.what(), HasSubstr("saving image 'x:1': reading layer " + record.chain.str()));
+  }
+}
+
+TEST_F(Save, LayersAreCompressedWhereNoFileIsWithoutAName) {
+  options_.gzip = true;
+  const auto image = add({kA, kTiny});
+  const std::string whole = save({{image, {"x:1"}}});
+  const bool done = test::without_nameless_files([&] { EXPECT_TRUE(save({{image, {"x:1"}}}) == whole); });
+  if (!done) GTEST_SKIP() << "the kernel filters no system calls";
+}
+
+TEST_F(Save, WhereLayersCannotBeCompressedIsSaid) {
+  options_.gzip = true;
+  options_.scratch = (dir_ / "none").string(), options_.scratch_hint = "choose another";
+  const auto image = add({kA});
+  try {
+    save({{image, {"x:1"}}});
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& e) {
+    const std::string label = "compressing layer " + Digest::of(kA).hex().substr(0, 12);
+    EXPECT_EQ(std::string(e.what()), "saving image 'x:1': " + label + ": making a file in '" + options_.scratch +
+                                         "': No such file or directory; choose another");
   }
 }
 
