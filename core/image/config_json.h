@@ -55,6 +55,9 @@ struct RunConfig {
   static void fields(Self& self, Visit&& visit);
 };
 
+// A command as `history` has it: its words, a blank between them.
+std::string joined_words(const go_json::Strings& words);
+
 // One element of `history`.
 struct History {
   go_json::Time created;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/archive/compression.h"
+#include "core/image/save/counted_sink.h"
 #include "core/util/error.h"
 #include "core/util/nameless_file.h"
 #include "core/util/workers.h"
@@ -24,19 +25,6 @@ class PackedFile : public ByteSink {
 
  private:
   int fd_;
-};
-
-class CountedSink : public ByteSink {
- public:
-  CountedSink(ByteSink& out, Progress& progress) : out_(out), progress_(progress) {}
-  void write(std::span<const char> bytes) override {
-    out_.write(bytes);
-    progress_.advance(bytes.size());
-  }
-
- private:
-  ByteSink& out_;
-  Progress& progress_;
 };
 
 }  // namespace
