@@ -60,7 +60,7 @@ void report_on(const Flags& flags, const SaveResult& result) {
     complain("left out " + std::to_string(result.left_out) + " of " + std::to_string(result.layers + result.left_out) +
              " layers (" + human_size(result.bytes_left_out) + "): only who has them can load this archive");
   else if (!flags.have.empty())
-    complain("left out no layer: what --have names says of none that it is there, on the same layers");
+    complain("left out no layer: what --have names does not show that the receiver has one of them");
 }
 
 Exit run(const Flags& flags, const Globals& globals) {
