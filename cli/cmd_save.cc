@@ -1,4 +1,3 @@
-#include <cstdlib>
 #include <filesystem>
 
 #include "cli/commands.h"
@@ -11,6 +10,7 @@
 #include "cli/output/terminal.h"
 #include "cli/wiring.h"
 #include "core/image/save/save.h"
+#include "core/util/nameless_file.h"
 
 namespace cairn {
 namespace {
@@ -23,13 +23,10 @@ struct Flags {
 };
 
 // Packed layers wait beside the archive, which needs that space anyway; for a pipe, where TMPDIR says.
-std::string scratch_for(const Flags& flags, bool is_file) {
-  if (is_file) {
-    const auto folder = std::filesystem::path(flags.file).parent_path();
-    return folder.empty() ? "." : folder.string();
-  }
-  const char* named = std::getenv("TMPDIR");
-  return named != nullptr && *named != '\0' ? named : "/var/tmp";
+void choose_scratch(SaveOptions& options, const Flags& flags, bool is_file) {
+  const auto folder = std::filesystem::path(flags.file).parent_path();
+  options.scratch = !is_file ? temporary_directory() : folder.empty() ? "." : folder.string();
+  if (!is_file) options.scratch_hint = "TMPDIR names another place";
 }
 
 std::vector<ChosenImage> chosen(const Store& store, const Flags& flags) {
@@ -57,11 +54,13 @@ Json document(const Flags& flags, const std::vector<ChosenImage>& images, const 
           {"left_out", result.left_out}, {"bytes_left_out", result.bytes_left_out}};
 }
 
-void report_on(const SaveResult& result) {
+void report_on(const Flags& flags, const SaveResult& result) {
   for (const auto& hint : result.hints) complain(hint);
   if (result.left_out > 0)
     complain("left out " + std::to_string(result.left_out) + " of " + std::to_string(result.layers + result.left_out) +
              " layers (" + human_size(result.bytes_left_out) + "): only who has them can load this archive");
+  else if (!flags.have.empty())
+    complain("left out no layer: what --have names does not show that the receiver has one of them");
 }
 
 Exit run(const Flags& flags, const Globals& globals) {
@@ -76,14 +75,14 @@ Exit run(const Flags& flags, const Globals& globals) {
   options.form = flags.oci ? SaveOptions::Form::oci : SaveOptions::Form::docker;
   options.gzip = flags.compress == "gzip";
   options.jobs = globals.jobs;
-  options.scratch = scratch_for(flags, out.seekable_file() >= 0);
+  choose_scratch(options, flags, out.seekable_file() >= 0);
   const auto images = chosen(store, flags);
   for (const auto& path : flags.have) add_held(path, globals, layers, options.held);
   const SaveResult result =
       save_images(images, options, layers, *store.metadata, {out, out.seekable_file()}, *progress);
   out.commit();
   progress.reset();  // bars are gone before anything else is written
-  if (!flags.quiet) report_on(result);
+  if (!flags.quiet) report_on(flags, result);
   if (globals.json) print(json_document(document(flags, images, result)));
   return Exit::done;
 }
@@ -101,10 +100,9 @@ Command save_command(CLI::App& program, const Globals& globals) {
       ->type_name("HOW")
       ->check(CLI::IsMember({"gzip", "none"}))
       ->capture_default_str();
-  app->add_option(
-         "--have", flags->have,
-         "Leave out layers that the receiver has: those of an archive, a data root, or listed in a text; may be "
-         "repeated")
+  app->add_option("--have", flags->have,
+                  "Leave out layers that the receiver has: those of an archive, a data root, or told by a text; may be "
+                  "repeated")
       ->type_name("FILE|DIR")
       ->allow_extra_args(false);
   app->add_flag("-q,--quiet", flags->quiet, "No progress, no hints");
@@ -118,10 +116,15 @@ Command save_command(CLI::App& program, const Globals& globals) {
       "command, and there is no FILE then. With --oci an image that came with a manifest keeps it, if its layers\n"
       "can be given in the very bytes it names. Compressed layers lie beside FILE (for a pipe: in TMPDIR, else\n"
       "/var/tmp) until they are written.\n\n"
-      "--have takes any text with 'sha256:…' in it, DiffIDs or ChainIDs, so that the other side can be asked with\n"
-      "'docker inspect $(docker images -q)' or 'cairn inspect $(cairn images -q)'. What such an archive lacks, its\n"
-      "manifest.json still lists; loading it anywhere else fails and says which layers are missing. With --json and\n"
-      "-o: an object with file, images (id, tags), layers, bytes, left_out and bytes_left_out.\n\n"
+      "--have takes what 'docker inspect $(docker images -q)' or 'cairn inspect $(cairn images -q)' prints on the "
+      "other\n"
+      "side: in JSON, RootFS.Layers of images, rootfs.diff_ids of configurations, chain_id of cairn's --json, and "
+      "arrays\n"
+      "of an image's DiffIDs. In any other text each 'sha256:…' counts as the ChainID of two layers or more: a DiffID\n"
+      "alone does not say which layers are below. What such an archive lacks, its manifest.json still lists; loading "
+      "it\n"
+      "anywhere else fails and says which layers are missing. With --json and -o: an object with file, images (id,\n"
+      "tags), layers, bytes, left_out and bytes_left_out.\n\n"
       "Examples:\n"
       "  cairn save -o app.tar app:1 app:2 db\n"
       "  cairn --root /mnt/disk/var/lib/docker save app | docker load\n"

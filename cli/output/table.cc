@@ -14,6 +14,7 @@ size_t display_width(std::string_view utf8) {
 
 std::string ellipsis(const std::string& utf8, size_t width) {
   if (display_width(utf8) <= width) return utf8;
+  if (width == 0) return "";
   size_t kept = 0, end = 0;
   for (; end < utf8.size(); ++end)
     if (starts_code_point(utf8[end]) && kept++ == width - 1) break;

@@ -53,11 +53,13 @@ std::string html(std::string_view text, size_t limit) {
 
 std::string shortened(const std::string& utf8, size_t width) {
   if (display_width(utf8) <= width) return utf8;
+  if (width == 0) return "";
   std::vector<size_t> starts;
   for (size_t i = 0; i < utf8.size(); ++i)
     if ((static_cast<unsigned char>(utf8[i]) & 0xc0) != 0x80) starts.push_back(i);
+  starts.push_back(utf8.size());
   const size_t kept = width - 1, front = kept / 2;
-  return utf8.substr(0, starts[front]) + "…" + utf8.substr(starts[starts.size() - (kept - front)]);
+  return utf8.substr(0, starts[front]) + "…" + utf8.substr(starts[starts.size() - 1 - (kept - front)]);
 }
 
 }  // namespace cairn

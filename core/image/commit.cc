@@ -121,9 +121,8 @@ ImageId commit_container(const CommitSource& source, const CommitOptions& option
   else
     set_configs(image, parent.empty() ? RunConfig() : config_of_image(parent), options.changes);
 
-  History step{{options.created}, options.author, "", options.message, true};
-  const auto& words = image.container_config.cmd.value;
-  for (size_t i = 0; words && i < words->size(); ++i) step.created_by += (i == 0 ? "" : " ") + (*words)[i];
+  History step{
+      {options.created}, options.author, joined_words(image.container_config.cmd.value), options.message, true};
   if (const auto diff = add_layer(source, driver, layers, metadata)) {
     image.diff_ids.push_back(*diff);
     step.empty_layer = false;

@@ -2,6 +2,12 @@
 
 namespace cairn {
 
+std::string joined_words(const go_json::Strings& words) {
+  std::string out;
+  for (size_t i = 0; words && i < words->size(); ++i) out += (i == 0 ? "" : " ") + (*words)[i];
+  return out;
+}
+
 std::string rootfs_json(std::span<const DiffId> diff_ids) {
   if (diff_ids.empty()) return R"({"type":"layers"})";
   std::string list;

@@ -52,8 +52,38 @@ struct RunConfig {
   go_json::OneOrMore shell;
 
   template <typename Self, typename Visit>
-  static void fields(Self& self, Visit&& visit);
+  static void fields(Self& self, Visit&& visit) {
+    using go_json::Omit;
+    visit("Hostname", self.hostname, Omit::never);
+    visit("Domainname", self.domainname, Omit::never);
+    visit("User", self.user, Omit::never);
+    visit("AttachStdin", self.attach_stdin, Omit::never);
+    visit("AttachStdout", self.attach_stdout, Omit::never);
+    visit("AttachStderr", self.attach_stderr, Omit::never);
+    visit("ExposedPorts", self.exposed_ports, Omit::empty);
+    visit("Tty", self.tty, Omit::never);
+    visit("OpenStdin", self.open_stdin, Omit::never);
+    visit("StdinOnce", self.stdin_once, Omit::never);
+    visit("Env", self.env, Omit::never);
+    visit("Cmd", self.cmd, Omit::never);
+    visit("Healthcheck", self.healthcheck, Omit::empty);
+    visit("ArgsEscaped", self.args_escaped, Omit::empty);
+    visit("Image", self.image, Omit::never);
+    visit("Volumes", self.volumes, Omit::never);
+    visit("WorkingDir", self.working_dir, Omit::never);
+    visit("Entrypoint", self.entrypoint, Omit::never);
+    visit("NetworkDisabled", self.network_disabled, Omit::empty);
+    visit("MacAddress", self.mac_address, Omit::empty);
+    visit("OnBuild", self.on_build, Omit::never);
+    visit("Labels", self.labels, Omit::never);
+    visit("StopSignal", self.stop_signal, Omit::empty);
+    visit("StopTimeout", self.stop_timeout, Omit::empty);
+    visit("Shell", self.shell, Omit::empty);
+  }
 };
+
+// A command as `history` has it: its words, a blank between them.
+std::string joined_words(const go_json::Strings& words);
 
 // One element of `history`.
 struct History {
@@ -85,35 +115,5 @@ struct NewImage {
   go_json::RawObject more;       // members that are kept as they are: "os.version"
   std::string json() const;
 };
-
-template <typename Self, typename Visit>
-void RunConfig::fields(Self& self, Visit&& visit) {
-  using go_json::Omit;
-  visit("Hostname", self.hostname, Omit::never);
-  visit("Domainname", self.domainname, Omit::never);
-  visit("User", self.user, Omit::never);
-  visit("AttachStdin", self.attach_stdin, Omit::never);
-  visit("AttachStdout", self.attach_stdout, Omit::never);
-  visit("AttachStderr", self.attach_stderr, Omit::never);
-  visit("ExposedPorts", self.exposed_ports, Omit::empty);
-  visit("Tty", self.tty, Omit::never);
-  visit("OpenStdin", self.open_stdin, Omit::never);
-  visit("StdinOnce", self.stdin_once, Omit::never);
-  visit("Env", self.env, Omit::never);
-  visit("Cmd", self.cmd, Omit::never);
-  visit("Healthcheck", self.healthcheck, Omit::empty);
-  visit("ArgsEscaped", self.args_escaped, Omit::empty);
-  visit("Image", self.image, Omit::never);
-  visit("Volumes", self.volumes, Omit::never);
-  visit("WorkingDir", self.working_dir, Omit::never);
-  visit("Entrypoint", self.entrypoint, Omit::never);
-  visit("NetworkDisabled", self.network_disabled, Omit::empty);
-  visit("MacAddress", self.mac_address, Omit::empty);
-  visit("OnBuild", self.on_build, Omit::never);
-  visit("Labels", self.labels, Omit::never);
-  visit("StopSignal", self.stop_signal, Omit::empty);
-  visit("StopTimeout", self.stop_timeout, Omit::empty);
-  visit("Shell", self.shell, Omit::empty);
-}
 
 }  // namespace cairn

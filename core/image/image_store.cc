@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "core/image/few_names.h"
 #include "core/image/reference.h"
 #include "core/json/go_struct.h"
 #include "core/layer/layer_stack.h"
@@ -12,16 +13,7 @@
 namespace cairn {
 namespace {
 
-constexpr size_t kShown = 5;  // candidates listed in a message
-
 std::string_view hex_of(std::string_view id) { return id.substr(id.find(':') + 1); }
-
-// Names of at most kShown things.
-std::string listed(const std::vector<std::string>& names) {
-  std::string out;
-  for (size_t i = 0; i < std::min(names.size(), kShown); ++i) out += (i == 0 ? "" : ", ") + names[i];
-  return names.size() > kShown ? out + " and " + std::to_string(names.size() - kShown) + " more" : out;
-}
 
 template <typename T>
 const T* find_id(std::span<const T> things, std::string_view hex) {
@@ -42,7 +34,7 @@ const T* find_prefix(std::span<const T> things, const std::string& hex, const st
   names.reserve(found.size());
   for (const T* thing : found) names.push_back(name_of(*thing));
   throw Error(Errc::invalid,
-              "looking for '" + printable(reference) + "': several IDs begin like this: " + listed(names));
+              "looking for '" + printable(reference) + "': several IDs begin like this: " + few_names(names));
 }
 
 std::string short_name(const std::string& id, const std::string& name) {
@@ -74,7 +66,7 @@ std::string other_tags(std::span<const CatalogImage> images, const std::string& 
   for (const auto& image : images)
     for (const auto& tag : image.tags)
       if (name && tag.starts_with(name->repository() + ":")) found.push_back(tag);
-  return found.empty() ? "" : "; there is " + listed(found);
+  return found.empty() ? "" : "; there is " + few_names(found);
 }
 
 std::vector<std::string> raw_elements(const go_json::Member* member) {

@@ -1,7 +1,7 @@
 #include "core/image/instructions.h"
 
 #include <algorithm>
-#include <cstring>
+#include <charconv>
 
 #include "core/image/instruction_line.h"
 #include "core/image/word_expansion.h"
@@ -224,16 +224,35 @@ void Builder::shell(const InstructionLine& line) {
   config_.shell.value = *std::move(words);
 }
 
+// Of the real-time signals an engine knows RTMIN+1 to +15 and RTMAX-1 to -14 by name.
+bool is_real_time_signal(std::string_view name) {
+  if (name == "RTMIN" || name == "RTMAX") return true;
+  const bool low = name.starts_with("RTMIN+");
+  if (!low && !name.starts_with("RTMAX-")) return false;
+  const std::string_view number = name.substr(6);
+  for (int n = 1; n <= (low ? 15 : 14); ++n)
+    if (number == std::to_string(n)) return true;
+  return false;
+}
+
+// As engines read them: any number but 0, or a name, "SIG" before it or not.
+bool is_signal(std::string_view text) {
+  static constexpr std::string_view names[] = {
+      "ABRT", "ALRM", "BUS",  "CHLD", "CLD",  "CONT", "FPE",    "HUP",    "ILL",  "INT", "IO",   "IOT",
+      "KILL", "PIPE", "POLL", "PROF", "PWR",  "QUIT", "SEGV",   "STKFLT", "STOP", "SYS", "TERM", "TRAP",
+      "TSTP", "TTIN", "TTOU", "URG",  "USR1", "USR2", "VTALRM", "WINCH",  "XCPU", "XFSZ"};
+  int64_t number = 0;
+  const std::string_view digits = text.starts_with('+') && !text.starts_with("+-") ? text.substr(1) : text;
+  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (failed == std::errc() && end == digits.data() + digits.size()) return number != 0;
+  const std::string upper = upper_case(text);
+  const std::string_view name = std::string_view(upper).substr(upper.starts_with("SIG") ? 3 : 0);
+  return std::find(std::begin(names), std::end(names), name) != std::end(names) || is_real_time_signal(name);
+}
+
 void Builder::stopsignal(const InstructionLine& line) {
   const std::string signal = expand(line.rest);
-  std::string name = signal.starts_with("SIG") ? signal.substr(3) : signal;
-  const bool is_number = !name.empty() && name.size() <= 2 && name.find_first_not_of("0123456789") == std::string::npos;
-  bool known = (is_number && std::stoi(name) > 0) || name.starts_with("RTMIN") || name.starts_with("RTMAX");
-  for (int number = 1; number < 32 && !known; ++number) {
-    const char* one = ::sigabbrev_np(number);
-    known = one != nullptr && name == one;
-  }
-  if (!known) refuse("'" + printable(signal, 40) + "' is no signal");
+  if (!is_signal(signal)) refuse("'" + printable(signal, 40) + "' is no signal");
   config_.stop_signal = signal;
 }
 

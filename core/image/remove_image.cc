@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/image/few_names.h"
 #include "core/image/reference.h"
 #include "core/util/error.h"
 
@@ -31,13 +32,6 @@ std::string called(const CatalogContainer& container) {
 
 std::string removal_of(const CatalogContainer& container) {
   return "`cairn rm " + printable(container.name.empty() ? short_id(container.id) : container.name, 80) + "`";
-}
-
-std::string few(const std::vector<std::string>& names) {
-  constexpr size_t kShown = 5;
-  std::string out;
-  for (size_t i = 0; i < std::min(names.size(), kShown); ++i) out += (i == 0 ? "" : ", ") + names[i];
-  return names.size() > kShown ? out + " and " + std::to_string(names.size() - kShown) + " more" : out;
 }
 
 bool begins_id(const std::string& id, const std::string& reference) {
@@ -115,7 +109,8 @@ Found ImageRemover::Plan::conflict(const std::string& id, unsigned kinds) const 
       std::vector<std::string> shown;
       shown.reserve(children.size());
       for (const auto& one : children) shown.push_back(short_id(one));
-      return {"(cannot be forced) - image has dependent child images: " + few(shown) + "; remove those first", false};
+      return {"(cannot be forced) - image has dependent child images: " + few_names(shown) + "; remove those first",
+              false};
     }
   if (kinds & running)
     if (const auto* container = uses_.container(id, true))
@@ -127,7 +122,7 @@ Found ImageRemover::Plan::conflict(const std::string& id, unsigned kinds) const 
       std::vector<std::string> shown;
       shown.reserve(names.size());
       for (const auto& name : names) shown.push_back(printable(name.familiar, 200));
-      return {"(must be forced) - image is referenced in multiple repositories: " + few(shown) +
+      return {"(must be forced) - image is referenced in multiple repositories: " + few_names(shown) +
                   "; remove it by its names, or all of them with -f",
               false};
     }

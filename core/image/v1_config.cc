@@ -148,10 +148,8 @@ go_json::RawObject top_level(const std::string& v1_json) {
 
 std::string history_from_v1(const std::string& v1_json, bool empty_layer) {
   const auto image = go_json::read_struct<V1Image>(v1_json);
-  History history{image.created, image.author, {}, image.comment, empty_layer};
-  const auto& cmd = image.container_config.cmd.value;
-  for (size_t i = 0; cmd && i < cmd->size(); ++i) history.created_by += (i == 0 ? "" : " ") + (*cmd)[i];
-  return go_json::encode(history);
+  return go_json::encode(
+      History{image.created, image.author, joined_words(image.container_config.cmd.value), image.comment, empty_layer});
 }
 
 std::string config_from_v1(const std::string& v1_json, std::span<const DiffId> diff_ids,

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "core/image/instruction_line.h"
 #include "core/util/error.h"
 
 namespace cairn {
@@ -10,7 +11,6 @@ namespace {
 constexpr char kEscape = '\\';
 constexpr size_t kMaxNesting = 100;  // of "${A:-${B:-…}}"
 
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 // Letters beyond ASCII are taken for what they mostly are.
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<signed char>(c) < 0; }
@@ -157,7 +157,7 @@ std::vector<std::string> split_words(std::string_view text) {
   char quote = '\0';
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (quote == '\0' && is_space(c)) {
+    if (quote == '\0' && is_blank(c)) {
       if (in_word) out.push_back(std::move(word));
       word.clear(), in_word = false;
       continue;

@@ -80,11 +80,19 @@ std::optional<std::string> try_read_file_at(int dir_fd, const std::string& path,
   return read_whole(fd->get(), path, limit);
 }
 
+// For messages.
+static std::string name_of(int fd) {
+  const std::string path = path_of(fd);
+  struct stat st;
+  if (::fstat(fd, &st) != 0 || st.st_nlink > 0 || !path.starts_with('/')) return "'" + printable(path) + "'";
+  return "a file without a name in '" + printable(path.substr(0, std::max<size_t>(path.rfind('/'), 1))) + "'";
+}
+
 void write_all(int fd, std::span<const char> bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw_errno("writing '" + printable(path_of(fd)) + "'");
+    if (n < 0) throw_errno("writing " + name_of(fd));
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
 }
@@ -93,7 +101,7 @@ size_t read_some(int fd, std::span<char> into) {
   for (;;) {
     const ssize_t n = ::read(fd, into.data(), into.size());
     if (n >= 0) return static_cast<size_t>(n);
-    if (errno != EINTR) throw_errno("reading '" + printable(path_of(fd)) + "'");
+    if (errno != EINTR) throw_errno("reading " + name_of(fd));
   }
 }
 

@@ -8,17 +8,11 @@
 #include "core/util/error.h"
 #include "core/util/fd.h"
 #include "core/util/ids.h"
+#include "core/util/nameless_file.h"
 
 namespace cairn {
 
 constexpr std::string_view kPrefix = ".tmp-cairn-";
-
-// A file without a name in the directory; no descriptor where the file system has none such.
-static Fd nameless_in(int dir_fd) {
-  Fd fd(::openat(dir_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
-  if (!fd && errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT) throw_errno("making a temporary file");
-  return fd;
-}
 
 static bool give_name(int fd, int dir_fd, const std::string& name) {
   const std::string nameless = "/proc/self/fd/" + std::to_string(fd);
@@ -35,7 +29,7 @@ static void write_new(int fd, std::string_view content, mode_t mode, Durable dur
 
 static void put(int dir_fd, const std::string& name, std::string_view content, mode_t mode, Durable durable) {
   const std::string temporary = std::string(kPrefix) + random_hex(8);
-  Fd fd = nameless_in(dir_fd);
+  Fd fd = try_nameless_file_at(dir_fd, ".");
   const bool nameless = static_cast<bool>(fd);
   if (!nameless) fd = open_at(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   try {

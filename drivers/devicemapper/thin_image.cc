@@ -5,33 +5,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <vector>
 
 #include "core/util/error.h"
 #include "core/util/interrupt.h"
+#include "core/util/nameless_file.h"
 
 namespace cairn::devicemapper {
 namespace {
-
-std::string place_for_images() {
-  const char* named = std::getenv("TMPDIR");
-  return named == nullptr || *named == '\0' ? "/var/tmp" : named;
-}
-
-Fd make_nameless_file(const std::string& place) {
-  Fd fd(::open(place.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (fd || (errno != EOPNOTSUPP && errno != EISDIR)) {
-    if (!fd) throw_errno("making a file in '" + printable(place) + "'");
-    return fd;
-  }
-  std::string name = place + "/cairn-XXXXXX";  // not every file system makes files without names
-  fd = Fd(::mkostemp(name.data(), O_CLOEXEC));
-  if (!fd) throw_errno("making a file in '" + printable(place) + "'");
-  ::unlink(name.c_str());
-  return fd;
-}
 
 class Image {
  public:
@@ -116,7 +98,7 @@ void Image::write_what_is_not_zero(size_t size, uint64_t to) const {
 }  // namespace
 
 Fd make_thin_image(const ThinMetadata& metadata, uint64_t device, uint64_t bytes, int data) {
-  const std::string place = place_for_images();
+  const std::string place = temporary_directory();
   return while_doing(
       [&] { return "copying its device to a file in '" + printable(place) + "' (TMPDIR names another place)"; },
       [&] {

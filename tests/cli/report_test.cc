@@ -123,6 +123,11 @@ TEST(Html, ShortensTheMiddle) {
   EXPECT_EQ(shortened("abcdefghij", 10), "abcdefghij");
   EXPECT_EQ(shortened("abcdefghij", 5), "ab…ij");
   EXPECT_EQ(shortened("ääääääää", 5), "ää…ää");
+  EXPECT_EQ(shortened("äbcd", 3), "ä…d");
+  EXPECT_EQ(shortened("äbcd", 2), "…d");
+  EXPECT_EQ(shortened("äbcd", 1), "…");
+  EXPECT_EQ(shortened("äbcd", 0), "");
+  EXPECT_EQ(shortened("", 0), "");
 }
 
 MigrationFrame frame() {

@@ -95,6 +95,9 @@ TEST(TreeText, DeepTreesStayReadable) {
   }
   deep.forest = layer_forest(std::move(content));
   EXPECT_LT(tree_text(deep, {}).size(), 3000u * 400);
+  // Rails that fill the column leave no room for what is beside them, and move nothing.
+  const auto lines = lines_of(tree_text(deep, {.width = 80}));
+  EXPECT_THAT(std::span(lines).first(3000), Each(ResultOf(display_width, Le(80u))));
 }
 
 TEST(TreeDot, QuotesEverything) {

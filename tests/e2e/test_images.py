@@ -175,6 +175,25 @@ class Made(Case):
             said = dockerd.lines("run", "--network", "none", "one:two", "/bin/busybox", "cat", "/etc/motd")
             self.assertEqual(said, ["hello"])
 
+    SIGNALS = ["SIGTERM", "sigterm", "sIgTeRm", "Io", "SIGIOT", "sigcld", "UNUSED", "SIGPOLL", "STKFLT", "SIGSIGTERM", "SIG", "SIG9", "INFO",
+               "RTMIN", "sigrtmax", "RTMIN+1", "RTMIN+15", "RTMIN+16", "RTMIN+01", "RTMIN+0", "RTMIN-1", "RTMINfoo", "RTMAX-1", "RTMAX-14", "RTMAX-15",
+               "RTMAX+1", "1", "007", "64", "99", "999999", "0", "00", "-0", "-5", "+9", "+-9", "0x9", "9 9", "9223372036854775808", "'sigint'", "$A"]
+
+    def test_signals_are_the_engines(self):
+        """Its builder takes STOPSIGNAL; its own --change does not."""
+        ours, data = self.path("ours"), lt.layer_tar([lt.file("file", b"x")])
+        with self.engine(self.path("theirs"), "overlay2") as dockerd:
+            dockerd.docker("import", "-", "base:1", input=data)
+            for signal in self.SIGNALS:
+                with self.subTest(signal):
+                    built = dockerd.docker("build", "-q", "-", input=f"FROM base:1\nENV A=usr1\nSTOPSIGNAL {signal}\n".encode(), check=False)
+                    took = built.returncode == 0
+                    made = self.cairn("--root", ours, "-s", "overlay2", "import", "-c", "ENV A=usr1", "-c", f"STOPSIGNAL {signal}", "-",
+                                      input=data, code=0 if took else 2)
+                    if took:
+                        said = self.cairn("--root", ours, "inspect", made.text().strip()).json()[0]["Config"]["StopSignal"]
+                        self.assertEqual(said, dockerd.inspect(built.stdout.decode().strip())["Config"]["StopSignal"])
+
     CHANGE = """echo new > /new; rm /etc/motd; mkdir -p /deep/er; echo x > /deep/er/x; chmod 700 /deep; rm -r /full; mkdir /full; echo again > /full/b;
         ln /keep /linked; echo more >> /setuid; chmod 4711 /setuid; ln -s /new /link; mkfifo /pipe; rm -r /swap; echo file > /swap; rm /plain; mkdir /plain;
         chown 5:6 /owned; touch -d '2001-02-03 04:05:06' /old; mknod /null c 1 3; echo tmp > /tmp/t; rm /tmp/t; echo v > /volume/v"""

@@ -252,7 +252,12 @@ class Save(Case):
         for form in FORMS:
             result = self.cairn("--progress", "none", "--root", root, "save", "-o", f"{small}/a.tar", *form, "big:1", code=1)
             self.assertIn("No space left", result.stderr)
+            self.assertNotIn("TMPDIR", result.stderr)
             self.assertEqual(os.listdir(small), ["a.tar"])
+            if "gzip" in form:
+                self.assertIn(f"writing a file without a name in '{small}': No space left", result.stderr)
+                result = self.cairn("--progress", "none", "--root", root, "save", *form, "big:1", code=1, env={"TMPDIR": small})
+                self.assertIn(f"in '{small}': No space left on device; TMPDIR names another place", result.stderr)
         with open(f"{small}/a.tar", "rb") as old:
             self.assertEqual(old.read(), b"what was there")
         for after in (0.01, 0.03, 0.06):
@@ -307,8 +312,9 @@ class Have(Case):
         archive = archives.docker_archive([(self.base, ["base:1"])])
         files = {"archive": archive, "archive.gz": archives.compress(archive, "gzip"),
                  "oci.tar": archives.oci_tar(self.path("packed"), [(self.base, "base:1")]),
-                 "diffs": "\n".join(self.diffs[:2]).encode(), "chains": (chain_of(self.diffs[:2]) + "\n").encode(),
-                 "inspect": self.cairn("--root", self.there, "inspect", "base:1").stdout,
+                 "diffs": f"[{' '.join(self.diffs[:2])}]\n".encode(), "chains": (chain_of(self.diffs[:2]) + "\n").encode(),
+                 "inspect": self.cairn("--root", self.there, "inspect", "base:1").stdout, "config": self.base.config,
+                 "layers": self.cairn("--root", self.there, "inspect", "--format", "{{json .RootFS.Layers}}", "base:1").stdout,
                  "saved": self.cairn("--root", self.there, "save", "base:1").stdout}
         for name, data in files.items():
             with open(self.path(name), "wb") as out:
@@ -374,6 +380,25 @@ class Have(Case):
                 dockerd.docker("load", input=self.here("save", *form, "--have", self.path("have"), "upper:1").stdout)
                 self.assertEqual(dockerd.inspect("upper:1")["Id"], self.upper.id)
                 dockerd.docker("rmi", "upper:1")
+
+    def test_a_layer_that_the_receiver_has_elsewhere_comes_along(self):
+        """The list of an engine's images has the DiffID, but there it lies on other layers."""
+        self.need_engine()
+        here, other = archives.Image(self.upper.layers[:1] + self.upper.layers[2:3]), archives.Image(self.upper.layers[1:3])
+        one = archives.Image(self.upper.layers[:1])
+        self.here("load", input=archives.docker_archive([(here, ["here:1"])]))
+        with self.engine(self.path("engine"), "overlay2") as dockerd:
+            dockerd.docker("load", input=archives.docker_archive([(one, ["one:1"]), (other, ["other:1"])]))
+            for name, lists in {"all": [], "json": ["--format", "{{json .RootFS.Layers}}"], "go": ["--format", "{{.RootFS.Layers}}"],
+                                "lines": ["--format", "{{range .RootFS.Layers}}{{println .}}{{end}}"]}.items():
+                with self.subTest(name), open(self.path("have"), "wb") as out:
+                    out.write(dockerd.docker("inspect", *lists, "one:1", "other:1"))
+                    out.flush()
+                    partial = self.here("save", "--have", self.path("have"), "here:1")
+                    self.assertIn("left out no layer" if name == "lines" else "left out 1 of 2", partial.stderr)
+                    dockerd.docker("load", input=partial.stdout)
+                    self.assertEqual(dockerd.inspect("here:1")["Id"], here.id)
+                    dockerd.docker("rmi", "here:1")
 
     def test_what_says_nothing_is_refused(self):
         for name, data in (("empty", b""), ("text", b"hello sha256:12\n"), ("old", archives.old_archive([(self.base, ["o:1"])]))):

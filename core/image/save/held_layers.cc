@@ -22,20 +22,6 @@ void HeldLayers::add_image(std::span<const DiffId> diffs) {
   }
 }
 
-size_t HeldLayers::add_text(std::string_view text) {
-  constexpr std::string_view prefix = "sha256:";
-  constexpr size_t length = prefix.size() + 64;
-  size_t count = 0;
-  for (size_t at = text.find(prefix); at != text.npos; at = text.find(prefix, at + prefix.size())) {
-    const auto digest = Digest::parse(text.substr(at, length));
-    if (!digest) continue;
-    diffs_.insert(DiffId(*digest));
-    chains_.insert(ChainId(*digest));
-    ++count;
-  }
-  return count;
-}
-
 void HeldLayers::add_archive(LoadInput input, LayerStore& layers) {
   std::unique_ptr<Archive> archive = open_random_archive(input, layers);
   if (!archive) {
@@ -55,8 +41,8 @@ size_t HeldLayers::count_of(std::span<const DiffId> diffs) const {
   std::optional<ChainId> chain;
   for (size_t i = 0; i < diffs.size(); ++i) {
     chain = chain_id(chain, diffs[i]);
-    // A DiffID alone counts on layers that are there only: an engine has no use for it elsewhere.
-    if (chains_.contains(*chain) || (count == i && diffs_.contains(diffs[i]))) count = i + 1;
+    // A layer counts on the layers below it only: an engine has no use for it elsewhere.
+    if (chains_.contains(*chain) || (i > 0 && listed_.contains(*chain))) count = i + 1;
   }
   return count;
 }

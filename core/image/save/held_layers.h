@@ -15,7 +15,11 @@ class HeldLayers {
   void add(const ChainId& chain) { chains_.insert(chain); }
   // Those of an image, base first: the whole image is there.
   void add_image(std::span<const DiffId> diffs);
-  // Every "sha256:…" in any text, be it a DiffID or a ChainID: `docker inspect` prints such. Returns their number.
+  // One that nobody says to be a ChainID. It counts as that of two layers or more, which no other hash is equal to; a
+  // base's is its DiffID, and that may lie elsewhere.
+  void add_listed(const Digest& digest) { listed_.insert(ChainId(digest)); }
+  // The layers of the images that JSON describes (`docker inspect`, configurations, cairn's --json), of arrays of
+  // DiffIDs, and in any other text every "sha256:…" as listed. Returns how many digests it found.
   size_t add_text(std::string_view text);
   // Of all images that `input` has, whatever archive it is. Errc::invalid if that says no DiffIDs, as none of
   // Docker 1.9 or before does. `layers` is only there to read with.
@@ -25,8 +29,7 @@ class HeldLayers {
   size_t count_of(std::span<const DiffId> diffs) const;
 
  private:
-  std::set<ChainId> chains_;
-  std::set<DiffId> diffs_;  // where their chains are not known
+  std::set<ChainId> chains_, listed_;
 };
 
 }  // namespace cairn

@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "core/archive/compression.h"
+#include "core/image/save/counted_sink.h"
 #include "core/util/error.h"
+#include "core/util/nameless_file.h"
 #include "core/util/workers.h"
 
 namespace cairn {
@@ -25,35 +27,27 @@ class PackedFile : public ByteSink {
   int fd_;
 };
 
-class CountedSink : public ByteSink {
- public:
-  CountedSink(ByteSink& out, Progress& progress) : out_(out), progress_(progress) {}
-  void write(std::span<const char> bytes) override {
-    out_.write(bytes);
-    progress_.advance(bytes.size());
-  }
-
- private:
-  ByteSink& out_;
-  Progress& progress_;
-};
-
 }  // namespace
 
 LayerPacker::Packed LayerPacker::pack_one(const DiffId& diff, const Wanted& wanted) {
   const std::string label = "layer " + diff.hex().substr(0, 12);
   progress_.state(label, "compressing");
-  Fd file = while_doing([&] { return "compressing " + label + " to a file without a name (TMPDIR says where)"; },
-                        [&] { return open_at(AT_FDCWD, scratch_, O_TMPFILE | O_RDWR, 0600); });
-  PackedFile out(file.get());
-  GzipSink gzip(out);
-  CountedSink counted(gzip, progress_);
-  while_doing([&] { return "saving image '" + printable(wanted.image) + "'"; },
-              [&] { layers_.write_tar(wanted.chain, counted); });
-  gzip.finish();
-  progress_.state(label, "compressed");
-  progress_.item_done();
-  return {std::move(file), out.hash.finish(), out.bytes};
+  Fd file;
+  try {
+    file = while_doing([&] { return "compressing " + label; }, [&] { return make_nameless_file(scratch_); });
+    PackedFile out(file.get());
+    GzipSink gzip(out);
+    CountedSink counted(gzip, progress_);
+    layers_.write_tar(wanted.chain, counted);
+    gzip.finish();
+    progress_.state(label, "compressed");
+    progress_.item_done();
+    return {std::move(file), out.hash.finish(), out.bytes};
+  } catch (const Error& e) {
+    const bool another_place_would_do = !file || e.code() == Errc::no_space;
+    throw Error(e.code(), "saving image '" + printable(wanted.image) + "': " + e.what() +
+                              (another_place_would_do && !hint_.empty() ? "; " + hint_ : ""));
+  }
 }
 
 void LayerPacker::pack(const std::map<DiffId, Wanted>& wanted, unsigned jobs) {

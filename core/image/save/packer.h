@@ -25,9 +25,9 @@ class LayerPacker {
     std::string image;  // the first that needs it, for messages
   };
 
-  // Files lie in the directory `scratch`.
-  LayerPacker(LayerStore& layers, Progress& progress, std::string scratch)
-      : layers_(layers), progress_(progress), scratch_(std::move(scratch)) {}
+  // Files lie in the directory `scratch`; when that is full, `hint` says what would help.
+  LayerPacker(LayerStore& layers, Progress& progress, std::string scratch, std::string hint)
+      : layers_(layers), progress_(progress), scratch_(std::move(scratch)), hint_(std::move(hint)) {}
 
   // Those not packed yet, on all cores.
   void pack(const std::map<DiffId, Wanted>& wanted, unsigned jobs);
@@ -38,7 +38,7 @@ class LayerPacker {
 
   LayerStore& layers_;
   Progress& progress_;
-  const std::string scratch_;
+  const std::string scratch_, hint_;
   std::map<DiffId, Packed> packed_;
 };
 

@@ -6,6 +6,7 @@
 #include "core/archive/tar_split.h"
 #include "core/image/image_store.h"
 #include "core/image/save/archive_file.h"
+#include "core/image/save/counted_sink.h"
 #include "core/image/save/forms.h"
 #include "core/image/save/kept_manifests.h"
 #include "core/image/save/packer.h"
@@ -26,7 +27,7 @@ class Saving {
         layers_(layers),
         metadata_(metadata),
         progress_(progress),
-        packer_(layers, progress, options.scratch) {
+        packer_(layers, progress, options.scratch, options.scratch_hint) {
     for (const auto& image : images) add(image);
     for (auto& image : plan_.images) link_parent(image);
     for (const auto& image : plan_.images) need_layers(image);
@@ -175,18 +176,7 @@ class Saving {
   void write(const SavedBlob& blob, bool in_order, ByteSink& out) {
     progress_.state(blob.label(), "writing");
     progress_.expect(blob.bytes);
-    class Counted : public ByteSink {
-     public:
-      Counted(ByteSink& next, Progress& progress) : next_(next), progress_(progress) {}
-      void write(std::span<const char> bytes) override {
-        next_.write(bytes);
-        progress_.advance(bytes.size());
-      }
-
-     private:
-      ByteSink& next_;
-      Progress& progress_;
-    } counted(out, progress_);
+    CountedSink counted(out, progress_);
     while_doing([&] { return "saving image '" + printable(blob.image) + "'"; },
                 [&] {
                   if (blob.packed >= 0)

@@ -22,6 +22,7 @@ struct SaveOptions {
   bool gzip = false;  // of each layer; a copy of them lies in `scratch` until it is written
   HeldLayers held;    // left out
   std::string scratch = "/var/tmp";
+  std::string scratch_hint;  // what could be done when no room is left there
   unsigned jobs = 1;
 };
 

@@ -6,6 +6,22 @@
 
 namespace cairn {
 
+void check_member_count(size_t members) {
+  static constexpr size_t kMaxMembers = 1u << 18;
+  if (members > kMaxMembers) throw Error(Errc::corrupt, "reading the archive: too many members");
+}
+
+void check_kept_texts(uint64_t bytes) {
+  if (bytes > kMaxTexts)
+    throw Error(Errc::corrupt, "reading the archive: more than " + std::to_string(kMaxTexts) +
+                                   " bytes of manifests and configurations");
+}
+
+bool looks_like_json(std::string_view head) {
+  const size_t first = head.find_first_not_of(" \t\r\n");
+  return first != head.npos && (head[first] == '{' || head[first] == '[');
+}
+
 // A name in an archive is often a digest: then twelve digits of it tell the layer.
 static std::string short_member(const std::string& member) {
   for (size_t start = 0; start < member.size();) {

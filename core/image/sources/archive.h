@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/digest/digest.h"
@@ -13,7 +14,14 @@
 
 namespace cairn {
 
-inline constexpr size_t kMaxText = 8u << 20;  // one manifest, configuration or index
+inline constexpr size_t kMaxText = 8u << 20;    // one manifest, configuration or index
+inline constexpr size_t kMaxTexts = 64u << 20;  // all of them that are kept at once
+
+// Errc::corrupt when an archive has more files and links, or more bytes of texts, than are kept in memory.
+void check_member_count(size_t members);
+void check_kept_texts(uint64_t bytes);
+// Whether a file that begins like this is a manifest or a configuration.
+bool looks_like_json(std::string_view head);
 
 struct ArchiveLayer {
   std::string member;          // name in the archive

@@ -11,8 +11,6 @@
 namespace cairn {
 namespace {
 
-constexpr size_t kMaxMembers = 1u << 18;
-constexpr uint64_t kMaxKept = 64u << 20;
 constexpr uint64_t kTiny =
     64u << 10;  // layers up to here are kept rather than applied: most are the empty layer, often used twice
 constexpr size_t kMaxRefused = 16;
@@ -33,11 +31,6 @@ bool looks_like_layer(std::string_view head) {
   return head.find_first_not_of('\0') == std::string_view::npos || parse_tar_header(head).has_value();
 }
 
-bool looks_like_json(std::string_view head) {
-  const size_t first = head.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && (head[first] == '{' || head[first] == '[');
-}
-
 }  // namespace
 
 struct StreamArchive::Batch {
@@ -56,8 +49,7 @@ StreamArchive::StreamArchive(ByteSource& outer, LayerStore& layers, LayerMetadat
     : layers_(layers), known_(known) {
   TarReader tar(outer);
   while (const TarEntry* entry = tar.next()) {
-    if (members_.size() + links_.size() > kMaxMembers)
-      throw Error(Errc::corrupt, "reading the archive: too many members");
+    check_member_count(members_.size() + links_.size());
     if (entry->type == TarType::file) take(tar, *entry);
     if (entry->type == TarType::symlink || entry->type == TarType::hard_link) links_.add(*entry);
   }
@@ -84,11 +76,9 @@ bool StreamArchive::keep(TarReader& tar, std::string head, uint64_t size, Member
     member.error = Error(Errc::corrupt, "it is larger than " + std::to_string(kMaxText) + " bytes");
     return true;
   }
-  if (kept_ + size > kMaxKept && !json) return false;
+  if (kept_ + size > kMaxTexts && !json) return false;
   kept_ += size;
-  if (kept_ > kMaxKept)
-    throw Error(Errc::corrupt, "reading the archive: more than " + std::to_string(kMaxKept) +
-                                   " bytes of manifests and configurations");
+  check_kept_texts(kept_);
   CurrentMember content(tar);
   member.text = std::move(head);
   *member.text += read_all(content, kMaxText);

@@ -8,8 +8,6 @@
 
 namespace cairn {
 
-static constexpr size_t kMaxMembers = 1u << 18;
-
 std::unique_ptr<TarArchive> TarArchive::open_file(Fd fd, uint64_t offset, LayerStore& layers) {
   struct stat st;
   if (::fstat(fd.get(), &st) != 0) throw_errno("asking for the size of the archive");
@@ -33,8 +31,7 @@ bool TarArchive::index(uint64_t offset, uint64_t file_size) {
     const uint64_t size = has_content ? entry->size : 0;
     if (size > file_size - std::min(content, file_size))
       throw Error(Errc::corrupt, "reading '" + printable(entry->name) + "': unexpected EOF, the archive is cut off");
-    if (files_.size() + links_.size() > kMaxMembers)
-      throw Error(Errc::corrupt, "indexing the archive: too many members");
+    check_member_count(files_.size() + links_.size());
     add(*entry, content);
     const uint64_t used = content + size - start;
     offset = start + (used + kTarBlock - 1) / kTarBlock * kTarBlock;

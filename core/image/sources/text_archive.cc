@@ -4,21 +4,18 @@
 
 namespace cairn {
 
-static constexpr uint64_t kMaxKept = 64u << 20;
-
-static bool looks_like_json(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  return first != text.npos && (text[first] == '{' || text[first] == '[');
-}
-
 TextArchive::TextArchive(ByteSource& outer) {
   TarReader tar(outer);
   uint64_t kept = 0;
   while (const TarEntry* entry = tar.next()) {
+    check_member_count(texts_.size() + links_.size());
     if (entry->type == TarType::symlink || entry->type == TarType::hard_link) links_.add(*entry);
-    if (entry->type != TarType::file || entry->size > kMaxText) continue;
-    std::string text(entry->size, '\0');
+    if (entry->type != TarType::file) continue;
     const std::string name = member_name(entry->name);
+    links_.forget(name);
+    texts_.erase(name);
+    if (entry->size > kMaxText) continue;
+    std::string text(entry->size, '\0');
     size_t filled = 0;
     while (filled < text.size()) {
       const size_t n = tar.read(std::span(text).subspan(filled));
@@ -28,10 +25,8 @@ TextArchive::TextArchive(ByteSource& outer) {
     text.resize(filled);
     if (!looks_like_json(text)) continue;
     kept += text.size();
-    if (kept > kMaxKept)
-      throw Error(Errc::corrupt, "reading the archive: more than " + std::to_string(kMaxKept) +
-                                     " bytes of manifests and configurations");
-    texts_.insert_or_assign(name, std::move(text));
+    check_kept_texts(kept);
+    texts_.emplace(name, std::move(text));
   }
 }
 

@@ -18,6 +18,9 @@ TEST(Ellipsis, KeepsTheWidth) {
   EXPECT_EQ(ellipsis("short", 5), "short");
   EXPECT_EQ(ellipsis("longer", 5), "long…");
   EXPECT_EQ(ellipsis("ééééé", 3), "éé…");
+  EXPECT_EQ(ellipsis("ééééé", 1), "…");
+  EXPECT_EQ(ellipsis("ééééé", 0), "");
+  EXPECT_EQ(ellipsis("", 0), "");
 }
 
 TEST(ShortId, CutsIdsOnly) {

@@ -63,6 +63,46 @@ TEST(ChangedConfig, AnEntrypointDropsTheCommandOfAnother) {
   EXPECT_THAT(after({R"(CMD ["new"])"}, config).entrypoint.value, Optional(ElementsAre("program")));
 }
 
+TEST(StopSignal, IsWhatEnginesTakeForOne) {
+  for (const char* signal : {"SIGTERM",     "sigterm",
+                             "sIgTeRm",     "term",
+                             "SIGIO",       "SIGIOT",
+                             "cld",         "POLL",
+                             "SIGPWR",      "RTMIN",
+                             "rtmax",       "RTMIN+1",
+                             "sigrtmin+15", "RTMAX-14",
+                             "1",           "007",
+                             "64",          "99",
+                             "999999",      "-5",
+                             "+9",          "9223372036854775807"})
+    EXPECT_EQ(after({std::string("STOPSIGNAL ") + signal}).stop_signal, signal);
+  EXPECT_EQ(after({"ENV A=int", "STOPSIGNAL 'sig'$A"}).stop_signal, "sigint");
+  for (const char* word : {"RTMINfoo",
+                           "RTMIN+",
+                           "RTMIN+0",
+                           "RTMIN+01",
+                           "RTMIN+16",
+                           "RTMIN-1",
+                           "RTMAX-0",
+                           "RTMAX-15",
+                           "RTMAX+1",
+                           "UNUSED",
+                           "SIGSIGTERM",
+                           "SIG9",
+                           "SIG",
+                           "INFO",
+                           "00",
+                           "-0",
+                           "+-5",
+                           "+",
+                           "-",
+                           "0x9",
+                           "9 9",
+                           "9223372036854775808",
+                           "[\"SIGTERM\"]"})
+    EXPECT_THROW(after({std::string("STOPSIGNAL ") + word}), Error) << word;
+}
+
 class BadChange : public testing::TestWithParam<const char*> {};
 TEST_P(BadChange, IsTheUsersMistake) {
   try {

@@ -6,15 +6,19 @@
 #include <filesystem>
 
 #include "core/archive/compression.h"
+#include "core/archive/generate.h"
 #include "core/archive/tar_reader.h"
+#include "core/image/image_store.h"
 #include "core/image/manifest.h"
 #include "core/image/save/archive_file.h"
 #include "core/image/save/v1_layers.h"
+#include "core/image/sources/text_archive.h"
 #include "core/util/error.h"
 #include "graphdb/catalog/catalog.h"
 #include "graphdb/store.h"
 #include "tests/core/image/archives.h"
 #include "tests/support/fake_driver.h"
+#include "tests/support/no_nameless_files.h"
 
 namespace cairn::test {
 namespace {
@@ -71,22 +75,111 @@ TEST_F(Choose, WhatMeansNothingIsSaid) {
     EXPECT_THROW(choose({name}), Error) << name;
 }
 
-TEST(HeldLayers, CountWhatAnImageNeedNotBring) {
-  const auto diff = [](char digit) { return DiffId(*Digest::from_hex(std::string(64, digit))); };
-  const std::vector<DiffId> image{diff('1'), diff('2'), diff('3')};
-  HeldLayers none;
-  EXPECT_EQ(none.count_of(image), 0u);
+class Held : public testing::Test {
+ protected:
+  static DiffId diff(char digit) { return DiffId(*Digest::from_hex(std::string(64, digit))); }
+  static std::vector<DiffId> image(const std::string& digits) {
+    std::vector<DiffId> out;
+    for (const char digit : digits) out.push_back(diff(digit));
+    return out;
+  }
+  static std::string chain(const std::string& digits) { return top_chain(image(digits))->str(); }
+  // What is left out of the image with these layers for a receiver of which `text` tells.
+  static std::string left_out(const std::string& text, const std::string& digits) {
+    HeldLayers held;
+    held.add_text(text);
+    return digits.substr(0, held.count_of(image(digits)));
+  }
+  // "a,b" between `before` and `after`, each digest in double quotes.
+  static std::string quoted(const std::string& digits) {
+    std::string out;
+    for (const char digit : digits) out += (out.empty() ? "\"" : ",\n  \"") + id_of(digit) + "\"";
+    return out;
+  }
+  static std::string inspected(const std::string& digits) {
+    return R"({"Id":")" + id_of('0') + R"(","RootFS":{"Type":"layers","Layers":[)" + quoted(digits) + "]}}";
+  }
+};
+
+TEST_F(Held, CountsWhatAnImageNeedNotBring) {
+  EXPECT_EQ(HeldLayers().count_of(image("123")), 0u);
   HeldLayers whole;
-  whole.add_image(std::vector{diff('1'), diff('2')});
-  EXPECT_EQ(whole.count_of(image), 2u);
-  EXPECT_EQ(whole.count_of(std::vector{diff('2'), diff('1')}), 0u) << "on other layers";
-  HeldLayers chain;
-  EXPECT_EQ(chain.add_text("x " + chain_id(ChainId(diff('1').value), diff('2')).str() + "\n"), 1u);
-  EXPECT_EQ(chain.count_of(image), 2u) << "a chain stands for all below";
-  HeldLayers diffs;
-  EXPECT_EQ(diffs.add_text("[\"" + diff('1').str() + "\",\"" + diff('3').str() + "\", \"sha256:12\"]"), 2u);
-  EXPECT_EQ(diffs.count_of(image), 1u) << "the third lies on what is not there";
-  EXPECT_EQ(diffs.add_text("nothing"), 0u);
+  whole.add_image(image("12"));
+  EXPECT_EQ(whole.count_of(image("123")), 2u);
+  EXPECT_EQ(whole.count_of(image("21")), 0u) << "on other layers";
+  HeldLayers texts;
+  EXPECT_EQ(texts.add_text("x " + chain("12") + "\n"), 1u);
+  EXPECT_EQ(texts.add_text("[\"" + id_of('1') + "\",\"" + id_of('3') + "\", \"sha256:12\"]"), 2u);
+  EXPECT_EQ(texts.add_text(""), 0u);
+  EXPECT_EQ(texts.add_text("nothing"), 0u);
+  EXPECT_EQ(texts.add_text("[ ] {}\n[]\n[\n"), 0u);
+}
+
+TEST_F(Held, ALayerIsThereOnlyWhereAnImageHasIt) {
+  const std::string inspect = "[\n " + inspected("a") + ",\n " + inspected("ce") + "\n]\n";
+  EXPECT_EQ(left_out(inspect, "ae"), "a") << "the receiver has e on c alone";
+  EXPECT_EQ(left_out(inspect, "ced"), "ce");
+  EXPECT_EQ(left_out(inspect, "e"), "");
+  EXPECT_EQ(left_out(inspect, "ca"), "c");
+}
+
+TEST_F(Held, ImagesAreToldByJsonOfAllKinds) {
+  const std::string config = R"({"os":"linux","rootfs":{"type":"layers","diff_ids":[)" + quoted("ab") + "]}}";
+  for (const auto& text :
+       {config, config + "\n" + inspected("cd"), "[" + config + "]", inspected("ab") + inspected("c"),
+        "[" + quoted("ab") + "]\n[" + quoted("cd") + "]\n", "Welcome!\n[" + inspected("ab") + "]",
+        "[" + id_of('a') + " " + id_of('b') + "]\n[" + id_of('c') + "]\n",
+        R"([{"chain_id":null},{"id":")" + id_of('0') + R"(","chain_id":")" + chain("ab") + "\"}]",
+        R"({"chain_id":")" + chain("ab") + "\"}"}) {
+    EXPECT_EQ(left_out(text, "abe"), "ab") << text;
+    EXPECT_EQ(left_out(text, "b"), "") << text;
+    EXPECT_EQ(left_out(text, "cb").find('b'), std::string::npos) << text;
+  }
+  EXPECT_EQ(left_out(R"({"chain_id":")" + id_of('a') + "\"}", "ab"), "a");
+}
+
+TEST_F(Held, WhatOtherPartsOfADocumentHaveSaysNothing) {
+  const std::string layers = inspected("a");
+  const std::string labelled = R"([{"Config":{"Labels":{"top":")" + id_of('e') + R"(","chain":")" + chain("ce") +
+                               R"("}},"RepoDigests":["x@)" + id_of('f') + "\"]," + layers.substr(1) + "]";
+  EXPECT_EQ(left_out(labelled, "ae"), "a");
+  EXPECT_EQ(left_out(labelled, "e"), "");
+  EXPECT_EQ(left_out(labelled, "ce"), "");
+}
+
+TEST_F(Held, OfOtherTextsOnlyChainsCountThatNoDiffIdCanBe) {
+  const std::string lines = id_of('a') + "\n" + id_of('c') + "\n" + id_of('e') + "\n" + chain("ce") + "\n";
+  EXPECT_EQ(left_out(lines, "ced"), "ce");
+  for (const std::string image : {"ae", "ac", "e", "c"}) EXPECT_EQ(left_out(lines, image), "") << image;
+  const std::string applied = id_of('e') + " " + chain("ce") + " cacheid\n";
+  EXPECT_EQ(left_out(applied, "ce"), "ce");
+  EXPECT_EQ(left_out(applied, "e"), "");
+  // Cut off somewhere.
+  const std::string inspect = "[" + inspected("a") + "," + inspected("ce") + "]";
+  for (size_t size = 0; size < inspect.size(); ++size)
+    for (const std::string image : {"ae", "e", "ca"}) EXPECT_EQ(left_out(inspect.substr(0, size), image), "") << size;
+}
+
+TEST(TextArchive, ALinkGivesWayToAFileOfItsName) {
+  const auto tar = read_from(tar_of({link_member("manifest.json", "other"), member("other", "{\"wrong\":1}"),
+                                     member("./manifest.json", "[]"), member("twice", "{}"), member("twice", "text")}));
+  const TextArchive archive(*tar);
+  EXPECT_EQ(archive.text("manifest.json"), "[]");
+  EXPECT_EQ(archive.text("twice"), std::nullopt);
+}
+
+TEST(TextArchive, HasNoMoreMembersThanOthers) {
+  const auto archive_of = [](int count) {
+    return generate([count](ByteSink& out) {
+      for (int i = 0; i < count; ++i) {
+        const std::string name = std::to_string(i);
+        out.write(TarBuilder().add(i % 2 == 0 ? member(name, "{}") : link_member(name, "x")).unfinished());
+      }
+      out.write(std::string(1024, '\0'));
+    });
+  };
+  EXPECT_NO_THROW(TextArchive(*archive_of(1000)));
+  EXPECT_THROW(TextArchive(*archive_of(300'000)), Error);
 }
 
 TEST(V1Layers, AreThoseOfAnEngine) {
@@ -266,6 +359,28 @@ TEST_F(Save, LayersOfAnotherLengthThanRecordedAreDamage) {
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), Errc::corrupt);
     EXPECT_THAT(e.what(), HasSubstr("saving image 'x:1': reading layer " + record.chain.str()));
+  }
+}
+
+TEST_F(Save, LayersAreCompressedWhereNoFileIsWithoutAName) {
+  options_.gzip = true;
+  const auto image = add({kA, kTiny});
+  const std::string whole = save({{image, {"x:1"}}});
+  const bool done = test::without_nameless_files([&] { EXPECT_TRUE(save({{image, {"x:1"}}}) == whole); });
+  if (!done) GTEST_SKIP() << "the kernel filters no system calls";
+}
+
+TEST_F(Save, WhereLayersCannotBeCompressedIsSaid) {
+  options_.gzip = true;
+  options_.scratch = (dir_ / "none").string(), options_.scratch_hint = "choose another";
+  const auto image = add({kA});
+  try {
+    save({{image, {"x:1"}}});
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& e) {
+    const std::string label = "compressing layer " + Digest::of(kA).hex().substr(0, 12);
+    EXPECT_EQ(std::string(e.what()), "saving image 'x:1': " + label + ": making a file in '" + options_.scratch +
+                                         "': No such file or directory; choose another");
   }
 }
 
