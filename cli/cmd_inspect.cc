@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/container_config.h"
 #include "cli/objects.h"
 #include "cli/output/json.h"
 #include "cli/output/template.h"
@@ -56,16 +57,6 @@ Json inspect_image(const Store& store, const CatalogImage& image) {
           {"VirtualSize", image.size},
           {"GraphDriver", graph_driver(store, image.top, std::nullopt)},
           {"RootFS", {{"Type", "layers"}, {"Layers", layers.is_array() ? std::move(layers) : Json::array()}}}};
-}
-
-// What `cairn create` made has none.
-std::optional<std::string> container_config(const Store& store, const std::string& id) {
-  try {
-    return store.catalog->container_config(id);
-  } catch (const Error& e) {
-    if (e.code() != Errc::not_found) throw;
-    return std::nullopt;
-  }
 }
 
 // The host's settings are in a file of their own: what is wrong with it does not hide the rest.
