@@ -1,5 +1,4 @@
 #include <cstdlib>
-#include <filesystem>
 
 #include "cli/commands.h"
 #include "cli/damage.h"
@@ -23,11 +22,8 @@ struct Flags {
 };
 
 // Packed layers wait beside the archive, which needs that space anyway; for a pipe, where TMPDIR says.
-std::string scratch_for(const Flags& flags, bool is_file) {
-  if (is_file) {
-    const auto folder = std::filesystem::path(flags.file).parent_path();
-    return folder.empty() ? "." : folder.string();
-  }
+std::string scratch_for(const OutFile& out) {
+  if (!out.folder().empty()) return out.folder();
   const char* named = std::getenv("TMPDIR");
   return named != nullptr && *named != '\0' ? named : "/var/tmp";
 }
@@ -76,11 +72,11 @@ Exit run(const Flags& flags, const Globals& globals) {
   options.form = flags.oci ? SaveOptions::Form::oci : SaveOptions::Form::docker;
   options.gzip = flags.compress == "gzip";
   options.jobs = globals.jobs;
-  options.scratch = scratch_for(flags, out.seekable_file() >= 0);
+  options.scratch = scratch_for(out);
   const auto images = chosen(store, flags);
   for (const auto& path : flags.have) add_held(path, globals, layers, options.held);
   const SaveResult result =
-      save_images(images, options, layers, *store.metadata, {out, out.seekable_file()}, *progress);
+      save_images(images, options, layers, *store.metadata, {out, out.seekable_file(), flags.file}, *progress);
   out.commit();
   progress.reset();  // bars are gone before anything else is written
   if (!flags.quiet) report_on(result);
