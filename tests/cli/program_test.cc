@@ -115,6 +115,8 @@ TEST_F(Program, InspectFillsTemplates) {
   EXPECT_EQ(json::parse(good({"--root", current(), "inspect", "-f", "json", id})),
             json::parse(good({"--root", current(), "inspect", id}))[0]);
   EXPECT_THAT(bad(2, {"--root", current(), "inspect", "--format", "{{.Nothing}}", id}), HasSubstr("{{.Nothing}}"));
+  EXPECT_THAT(bad(2, {"--root", current(), "--json", "inspect", "--format", "{{.Id}}", id}), HasSubstr("--json"));
+  EXPECT_EQ(json::parse(good({"--root", current(), "--json", "inspect", id})).size(), 1u);
   EXPECT_THAT(bad(2, {"--root", current(), "inspect", "--format", "{{range .RepoTags}}{{end}}", id}),
               HasSubstr("range .RepoTags"));
 }
