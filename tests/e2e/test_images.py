@@ -1,10 +1,12 @@
 """cairn tag, rmi, import, commit: the same answers as an engine's on a copy of the same root, and a store it works with."""
+import fcntl
 import json
 import os
 import random
 import re
 import shutil
 import subprocess
+import time
 
 import archives
 import disturb
@@ -394,7 +396,7 @@ class Alone(Case):
         forced = self.cairn("--root", root, "--json", "rmi", "-f", "going:1", "nothing:1").json()
         self.assertEqual(forced["untagged"], ["going:1"])
         self.assertEqual(len(forced["deleted"]), 1, "its layers carry the writable one")
-        self.assertEqual(forced["failed"][0]["image"], "nothing:1")
+        self.assertEqual(forced["failed"], [], "what is not there is as it was to be")
         self.cairn("--root", root, "cat", "box:/two")
         self.cairn("--root", root, "rm", "box")
 
@@ -537,6 +539,43 @@ class Alone(Case):
                 self.assertEqual(os.listdir(outside), [])
         self.assertEqual(Store(root, "overlay2").problems(), [])
         self.cairn("--root", root, "import", self.path("missing.tar"), code=2)
+
+
+class Said(Case):
+    """How mistakes are told."""
+
+    def load(self, root):
+        image = archives.Image([[lt.file("f", b"f")]])
+        self.cairn("--root", root, "-s", "overlay2", "load", "-q", input=archives.docker_archive([(image, ["app:1"])]))
+        return image
+
+    def test_rmi_with_force_has_not_failed_at_what_is_not_there(self):
+        root = self.path("root")
+        self.load(root)
+        done = self.cairn("--root", root, "--json", "rmi", "-f", "nothing:1")
+        self.assertEqual(done.json()["failed"], [])
+        self.assertIn("nothing:1", done.stderr)
+        done = self.cairn("--root", root, "--json", "rmi", "nothing:1", "app:1", code=4)
+        self.assertEqual([one["image"] for one in done.json()["failed"]], ["nothing:1"])
+        self.assertEqual(done.json()["untagged"], ["app:1"])
+
+    def test_an_image_that_goes_before_it_is_named_is_the_users_mistake(self):
+        root = self.path("root")
+        image = self.load(root)
+        lock = os.open(f"{root}/image/overlay2/layerdb", os.O_RDONLY | os.O_DIRECTORY)
+        self.addCleanup(os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        tagging = self.start("--root", root, "tag", "app:1", "app:2")
+        holds = f"/proc/{tagging.process.pid}/fd"
+        time.sleep(0.3)
+        while not any(os.readlink(f"{holds}/{fd}").endswith("/layerdb") for fd in os.listdir(holds)):
+            time.sleep(0.05)
+        os.unlink(f"{root}/image/overlay2/imagedb/content/sha256/{image.id[7:]}")
+        time.sleep(0.5)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        done = tagging.finish()
+        self.assertEqual(done.code, 2, str(done))
+        self.assertIn("app:2", done.stderr)
 
 
 def copy(source, target):
