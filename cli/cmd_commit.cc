@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include "cli/commands.h"
+#include "cli/container_config.h"
 #include "cli/creation_time.h"
 #include "cli/made_image.h"
 #include "cli/objects.h"
@@ -17,17 +20,36 @@ struct Flags {
   CommitOptions options;
 };
 
-// What `cairn create` made has no configuration of its own.
+// How the container is run; what `cairn create` made does not say.
 std::optional<std::string> own_config(const Store& store, const std::string& id) {
-  try {
-    const auto members = go_json::object(store.catalog->container_config(id));
-    const auto config = members.find("Config");
-    if (config == members.end()) throw Error(Errc::corrupt, "reading container '" + id + "': it has no Config");
-    return config->second;
-  } catch (const Error& e) {
-    if (e.code() != Errc::not_found) throw;
-    return std::nullopt;
+  const auto text = container_config(store, id);
+  if (!text) return std::nullopt;
+  const auto members = go_json::object(*text);
+  const auto config = members.find("Config");
+  if (config == members.end()) throw Error(Errc::corrupt, "reading container '" + id + "': it has no Config");
+  return config->second;
+}
+
+// "sha256:… (app:1), sha256:… and 3 more".
+std::string list_of(const std::vector<std::string>& ids, const Objects& objects) {
+  constexpr size_t kShown = 5;
+  std::string out;
+  for (size_t i = 0; i < std::min(ids.size(), kShown); ++i) {
+    out += (i == 0 ? "" : ", ") + ids[i];
+    for (const auto& image : objects.images())
+      if (image.id == ids[i] && !image.tags.empty()) out += " (" + printable(image.tags[0], 80) + ")";
   }
+  return ids.size() > kShown ? out + " and " + std::to_string(ids.size() - kShown) + " more" : out;
+}
+
+// Any of them would give it another configuration and history, and be its parent.
+void refuse_unknown_image(const CatalogContainer& container, const Objects& objects) {
+  if (container.may_be_of.empty()) return;
+  throw Error(Errc::invalid,
+              "nothing says which of the images that have its layers it was made from: " +
+                  list_of(container.may_be_of, objects) +
+                  "; `cairn create IMAGE` makes a layer that knows, for its changes to be copied into, and "
+                  "`cairn export` with `cairn import` an image without any's history");
 }
 
 CommitSource source_of(const Store& store, const Objects& objects, const CatalogContainer& container) {
@@ -36,9 +58,21 @@ CommitSource source_of(const Store& store, const Objects& objects, const Catalog
   if (!mount)
     throw Error(Errc::corrupt, "reading container '" + printable(container.id) + "': it has no writable layer");
   CommitSource source{container.id, *std::move(mount), std::nullopt, own_config(store, container.id)};
+  refuse_unknown_image(container, objects);
   for (const auto& image : objects.images())
     if (image.id == container.image) source.image = ImageId::parse(image.id);
   return source;
+}
+
+ImageId commit(const Subject& subject, const CommitOptions& options, const Store& store, const Objects& objects,
+               LayerStore& layers) {
+  const auto doing = [&] { return "committing " + subject.label; };
+  const auto source = as_named_by_user(
+      [&] { return while_doing(doing, [&] { return source_of(store, objects, *subject.container); }); });
+  const auto config = while_doing(doing, [&] { return config_before(source, *store.metadata); });
+  // Mistakes are said before a layer is made.
+  as_named_by_user([&] { while_doing(doing, [&] { apply_instructions(config, options.changes); }); });
+  return while_doing(doing, [&] { return commit_container(source, options, *store.driver, layers, *store.metadata); });
 }
 
 Exit run(const Flags& flags, const Globals& globals) {
@@ -48,21 +82,14 @@ Exit run(const Flags& flags, const Globals& globals) {
     throw UserError(Errc::unsupported, "committing to '" + printable(globals.root) +
                                            "': the owners of files in this store are shifted (--userns-remap)");
   CommitOptions options = flags.options;
-  as_named_by_user([&] { return apply_instructions({}, options.changes); });  // mistakes are said before work begins
   options.created = creation_time();
   auto progress = make_progress(globals.progress);
   const Store store = open_to_write(globals, *progress, IfAbsent::refuse);
   const Objects objects(store);
   const Subject subject = objects.find(flags.container, {false, true, false});
   LayerStore layers = layers_of(store, globals, *progress);
-  const ImageId id = while_doing([&] { return "committing " + subject.label; },
-                                 [&] {
-                                   return commit_container(source_of(store, objects, *subject.container), options,
-                                                           *store.driver, layers, *store.metadata);
-                                 });
-  if (name) tag_image(layers, *store.metadata, id, *name);
-  progress.reset();  // bars are gone before anything else is written
-  print_made(id, name, globals);
+  const ImageId id = commit(subject, options, store, objects, layers);
+  finish_made(id, name, layers, *store.metadata, std::move(progress), globals);
   return Exit::done;
 }
 
@@ -81,6 +108,8 @@ Command commit_command(CLI::App& program, const Globals& globals) {
       "container is; a layer of `cairn create` is run as its image is. Volumes are not part of it, nor what engines "
       "put\n"
       "into every container. A container whose image is gone becomes an image without that one's history.\n"
+      "A layer that earlier versions made does not say which image it is of; if several have its layers, it is "
+      "refused.\n"
       "$SOURCE_DATE_EPOCH, if set, is the time it was made. With --json: an object with id and tag.\n\n"
       "Examples:\n"
       "  cairn commit web web:fixed -m 'with the new certificate'\n"

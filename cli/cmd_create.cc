@@ -17,8 +17,10 @@ Exit run(const Flags& flags, const Globals& globals) {
   const Subject image = Objects(store).find(flags.reference, {true, false, true});
   if (image.layer && !image.chain)
     throw UserError(Errc::invalid, "creating a layer on " + image.label + ": no registered layer has that name");
+  const ContainerBase base{image.chain, image.image ? ImageId::parse(image.image->id) : std::nullopt};
+  LayerStore layers = layers_of(store, globals, *progress);
   const auto made =
-      as_named_by_user([&] { return layers_of(store, globals, *progress).create_container(flags.name, image.chain); });
+      as_named_by_user([&] { return layers.create_container(flags.name, base); });
   if (globals.json)
     print(json_document({{"id", made.mount_id.str()}, {"name", made.name}}));
   else
@@ -64,6 +66,7 @@ Command create_command(CLI::App& program, const Globals& globals) {
   app->add_option("reference", flags->reference, "Image or layer it lies on")->type_name("REF")->required();
   app->footer(
       "The layer can be mounted, listed, compared and exported like a container; an engine ignores it.\n"
+      "The image is noted with it, in layerdb/mounts/NAME/cairn-image, for `commit`, `ps` and `rmi`.\n"
       "With --json: an object with id and name.\n\n"
       "Examples:\n"
       "  cairn create busybox\n"

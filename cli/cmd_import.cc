@@ -2,7 +2,6 @@
 #include "cli/creation_time.h"
 #include "cli/input.h"
 #include "cli/made_image.h"
-#include "cli/output/terminal.h"
 #include "cli/privilege.h"
 #include "cli/wiring.h"
 #include "core/image/import_image.h"
@@ -40,9 +39,7 @@ Exit run(const Flags& flags, const Globals& globals) {
   const Store store = open_to_write(globals, *progress, IfAbsent::make);
   LayerStore layers = layers_of(store, globals, *progress);
   const ImageId id = import_image(read_from(std::move(input)), options, layers, *store.metadata);
-  if (name) tag_image(layers, *store.metadata, id, *name);
-  progress.reset();  // bars are gone before anything else is written
-  print_made(id, name, globals);
+  finish_made(id, name, layers, *store.metadata, std::move(progress), globals);
   return Exit::done;
 }
 

@@ -1,4 +1,6 @@
 #include "cli/commands.h"
+#include "cli/container_config.h"
+#include "cli/inspect_fields.h"
 #include "cli/objects.h"
 #include "cli/output/json.h"
 #include "cli/output/template.h"
@@ -58,16 +60,6 @@ Json inspect_image(const Store& store, const CatalogImage& image) {
           {"RootFS", {{"Type", "layers"}, {"Layers", layers.is_array() ? std::move(layers) : Json::array()}}}};
 }
 
-// What `cairn create` made has none.
-std::optional<std::string> container_config(const Store& store, const std::string& id) {
-  try {
-    return store.catalog->container_config(id);
-  } catch (const Error& e) {
-    if (e.code() != Errc::not_found) throw;
-    return std::nullopt;
-  }
-}
-
 // The host's settings are in a file of their own: what is wrong with it does not hide the rest.
 Json host_config(const Store& store, const std::string& id) {
   try {
@@ -95,6 +87,8 @@ Json inspect_container(const Store& store, const CatalogContainer& container) {
 }
 
 Exit run(const Flags& flags, const Globals& globals) {
+  if (globals.json && !flags.format.empty())
+    throw UserError(Errc::invalid, "inspecting: --json is one document, --format a text for each; give one of them");
   const auto format = as_named_by_user(
       [&] { return flags.format.empty() ? std::nullopt : std::optional<DocumentTemplate>(flags.format); });
   const Store store = open_to_read(globals);
@@ -107,8 +101,9 @@ Exit run(const Flags& flags, const Globals& globals) {
       const Subject subject = objects.find(name, wanted);
       Json document =
           subject.image ? inspect_image(store, *subject.image) : inspect_container(store, *subject.container);
+      const auto what = subject.image ? Inspected::image : Inspected::container;
       if (format)
-        print(as_named_by_user([&] { return format->render(document); }));
+        print(as_named_by_user([&] { return format->render(template_data(std::move(document), what)); }));
       else
         documents.push_back(std::move(document));
     });
@@ -133,7 +128,9 @@ Command inspect_command(CLI::App& program, const Globals& globals) {
   app->footer(
       "Prints an array with one object per REF: Docker's own keys for an image, the engine's configuration of a "
       "container, its host's settings below HostConfig.\n"
-      "GraphDriver.Data names the driver's layers.\n\n"
+      "GraphDriver.Data names the driver's layers. With --format, members that are left out there are printed as "
+      "docker\n"
+      "prints them: map[], [], <nil> and the like. --json is the default, and goes without --format.\n\n"
       "Examples:\n"
       "  cairn inspect busybox\n"
       "  cairn inspect --type container web\n"

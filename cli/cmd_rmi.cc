@@ -18,16 +18,11 @@ struct Done {
 };
 
 void remove_one(ImageRemover& remover, const std::string& reference, const Globals& globals, Done& done) {
-  try {
-    const RemovedImages removed = remover.remove(reference);
-    for (const auto& name : removed.untagged) done.untagged.push_back(name);
-    for (const auto& id : removed.deleted) done.deleted.push_back(id);
-    if (globals.json) return;
-    for (const auto& line : removed.lines()) print(printable(line, std::string::npos) + "\n");
-  } catch (const Error& e) {
-    done.failed.push_back({{"image", reference}, {"error", e.what()}});
-    throw;
-  }
+  const RemovedImages removed = as_named_by_user([&] { return remover.remove(reference); });
+  for (const auto& name : removed.untagged) done.untagged.push_back(name);
+  for (const auto& id : removed.deleted) done.deleted.push_back(id);
+  if (globals.json) return;
+  for (const auto& line : removed.lines()) print(printable(line, std::string::npos) + "\n");
 }
 
 Exit run(const Flags& flags, const Globals& globals) {
@@ -41,10 +36,11 @@ Exit run(const Flags& flags, const Globals& globals) {
     tally.attempt([&] {
       check_interrupt();
       try {
-        as_named_by_user([&] { remove_one(remover, reference, globals, done); });
+        remove_one(remover, reference, globals, done);
       } catch (const Error& e) {
-        if (!flags.force || e.code() != Errc::not_found) throw;
-        warn(e.what());  // it is not there, as it was to be
+        if (flags.force && e.code() == Errc::not_found) return warn(e.what());  // it is not there, as it was to be
+        done.failed.push_back({{"image", reference}, {"error", e.what()}});
+        throw;
       }
     });
   if (const auto why = remover.layers_kept(); !why.empty() && !done.deleted.empty())

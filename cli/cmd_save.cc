@@ -1,5 +1,3 @@
-#include <filesystem>
-
 #include "cli/commands.h"
 #include "cli/damage.h"
 #include "cli/held.h"
@@ -23,10 +21,9 @@ struct Flags {
 };
 
 // Packed layers wait beside the archive, which needs that space anyway; for a pipe, where TMPDIR says.
-void choose_scratch(SaveOptions& options, const Flags& flags, bool is_file) {
-  const auto folder = std::filesystem::path(flags.file).parent_path();
-  options.scratch = !is_file ? temporary_directory() : folder.empty() ? "." : folder.string();
-  if (!is_file) options.scratch_hint = "TMPDIR names another place";
+void choose_scratch(SaveOptions& options, const OutFile& out) {
+  options.scratch = out.folder().empty() ? temporary_directory() : out.folder();
+  if (out.folder().empty()) options.scratch_hint = "TMPDIR names another place";
 }
 
 std::vector<ChosenImage> chosen(const Store& store, const Flags& flags) {
@@ -75,11 +72,11 @@ Exit run(const Flags& flags, const Globals& globals) {
   options.form = flags.oci ? SaveOptions::Form::oci : SaveOptions::Form::docker;
   options.gzip = flags.compress == "gzip";
   options.jobs = globals.jobs;
-  choose_scratch(options, flags, out.seekable_file() >= 0);
+  choose_scratch(options, out);
   const auto images = chosen(store, flags);
   for (const auto& path : flags.have) add_held(path, globals, layers, options.held);
   const SaveResult result =
-      save_images(images, options, layers, *store.metadata, {out, out.seekable_file()}, *progress);
+      save_images(images, options, layers, *store.metadata, {out, out.seekable_file(), flags.file}, *progress);
   out.commit();
   progress.reset();  // bars are gone before anything else is written
   if (!flags.quiet) report_on(flags, result);

@@ -18,7 +18,7 @@ Exit run(const Flags& flags, const Globals& globals) {
   const Store store = open_to_write(globals, *progress, IfAbsent::refuse);
   const CatalogImage image = Objects(store).image(flags.source);
   LayerStore layers = layers_of(store, globals, *progress);
-  tag_image(layers, *store.metadata, *ImageId::parse(image.id), name);
+  as_named_by_user([&] { tag_image(layers, *store.metadata, *ImageId::parse(image.id), name); });
   if (globals.json) print(json_document({{"id", image.id}, {"tag", name.familiar()}}));
   return Exit::done;
 }

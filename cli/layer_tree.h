@@ -24,6 +24,6 @@ struct LayerTree {
 // repository without a tag means all its tags. UserError if there is no such image.
 LayerTree layer_tree(const Store& store, const Objects& objects, const std::vector<std::string>& references);
 
-std::string summary(const LayerTree& tree);  // "3 images, 9 layers, 951MB: 170MB shared, 781MB of one image each"
+std::string summary(const LayerTree& tree);  // "3 images, 9 layers, 951MB: 170MB shared, 781MB in one image only"
 
 }  // namespace cairn

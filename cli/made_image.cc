@@ -2,6 +2,7 @@
 
 #include "cli/output/json.h"
 #include "cli/output/terminal.h"
+#include "core/image/tag_image.h"
 
 namespace cairn {
 
@@ -13,7 +14,10 @@ void add_change_flag(CLI::App& app, std::vector<std::string>& changes) {
       ->allow_extra_args(false);
 }
 
-void print_made(const ImageId& id, const std::optional<Reference>& name, const Globals& globals) {
+void finish_made(const ImageId& id, const std::optional<Reference>& name, LayerStore& layers, MetadataStore& metadata,
+                 std::unique_ptr<Progress> progress, const Globals& globals) {
+  if (name) tag_image(layers, metadata, id, *name);
+  progress.reset();  // bars are gone before anything else is written
   if (globals.json)
     print(json_document({{"id", id.str()}, {"tag", name ? Json(name->familiar()) : Json()}}));
   else

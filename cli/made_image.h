@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,12 +10,16 @@
 #include "cli/globals.h"
 #include "core/digest/digest.h"
 #include "core/image/reference.h"
+#include "core/interfaces/metadata_store.h"
+#include "core/interfaces/progress.h"
+#include "core/layer/layer_store.h"
 
 namespace cairn {
 
 void add_change_flag(CLI::App& app, std::vector<std::string>& changes);
 
-// Its ID alone, or with --json an object with id and tag.
-void print_made(const ImageId& id, const std::optional<Reference>& name, const Globals& globals);
+// Gives it the name, if there is one, ends the progress, and prints its ID, or with --json an object with id and tag.
+void finish_made(const ImageId& id, const std::optional<Reference>& name, LayerStore& layers, MetadataStore& metadata,
+                 std::unique_ptr<Progress> progress, const Globals& globals);
 
 }  // namespace cairn

@@ -15,6 +15,9 @@ int main(int argc, char** argv) {
   stop.sa_flags = static_cast<int>(SA_RESETHAND);  // the second Ctrl-C ends a process that does not listen
   ::sigaction(SIGINT, &stop, nullptr);
   ::sigaction(SIGTERM, &stop, nullptr);
+  struct sigaction hangup {};
+  if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN)  // nohup
+    ::sigaction(SIGHUP, &stop, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   return static_cast<int>(cairn::run_cairn(argc, argv));
 }

@@ -82,18 +82,24 @@ void DocumentTemplate::read_action(std::string_view action, Part& part) {
   part.path = *std::move(path);
 }
 
-static const Json& field_of(const Json& document, const std::vector<std::string>& path) {
+// nullptr if it is not there.
+static const Json* find_field(const Json& document, const std::vector<std::string>& path) {
   const Json* at = &document;
-  std::string shown;
   for (const auto& name : path) {
-    shown += "." + name;
     const auto found = at->is_object() ? at->find(name) : at->end();
-    if (!at->is_object() || found == at->end())
-      throw Error(Errc::not_found,
-                  "looking for '{{" + shown + "}}': there is no such field; {{json .}} shows those there are");
+    if (!at->is_object() || found == at->end()) return nullptr;
     at = &*found;
   }
-  return *at;
+  return at;
+}
+
+static const Json& field_of(std::initializer_list<const Json*> documents, const std::vector<std::string>& path) {
+  for (const Json* document : documents)
+    if (const Json* found = find_field(*document, path)) return *found;
+  std::string shown;
+  for (const auto& name : path) shown += "." + name;
+  throw Error(Errc::not_found,
+              "looking for '{{" + shown + "}}': there is no such field; {{json .}} shows those there are");
 }
 
 // As Go prints values; nesting is bounded by read_json().
@@ -106,6 +112,11 @@ static std::string in_words(const Json& value) {
     return "[" + out + "]";
   }
   if (!value.is_object()) return value.dump();
+  if (!value.empty() && value.begin().key() == kGoStructure && value.begin()->is_null()) {
+    for (auto it = std::next(value.begin()); it != value.end(); ++it)
+      out += (it == std::next(value.begin()) ? "" : " ") + in_words(*it);
+    return "{" + out + "}";
+  }
   std::vector<std::pair<std::string, std::string>> members;
   for (const auto& [key, one] : value.items()) members.emplace_back(key, in_words(one));
   std::sort(members.begin(), members.end());
@@ -113,17 +124,28 @@ static std::string in_words(const Json& value) {
   return "map[" + out + "]";
 }
 
-std::string DocumentTemplate::render(const Json& document) const {
+std::string DocumentTemplate::render(Documents words, Documents json) const {
   std::string out;
   for (const auto& part : parts_) {
     out += part.literal;
     if (!part.action) continue;
-    const Json& value = field_of(document, part.path);
+    const Json& value = field_of(part.json ? json : words, part.path);
     std::string text = part.json ? json_line(value) : printable(in_words(value), std::string::npos);
     if (part.json) text.pop_back();
     out += text;
   }
   return out + "\n";
+}
+
+std::string DocumentTemplate::render(const Json& document) const { return render({&document}, {&document}); }
+
+std::string DocumentTemplate::render(const TemplateData& data) const {
+  try {
+    return render({&data.structures}, {&data.document, &data.zeros});
+  } catch (const Error& e) {
+    if (e.code() != Errc::not_found) throw;
+    return render({&data.document, &data.structures}, {&data.document, &data.zeros});
+  }
 }
 
 }  // namespace cairn

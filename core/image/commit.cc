@@ -101,6 +101,11 @@ std::optional<DiffId> add_layer(const CommitSource& source, Driver& driver, Laye
 
 }  // namespace
 
+RunConfig config_before(const CommitSource& source, MetadataStore& metadata) {
+  if (source.config) return go_json::read_struct<RunConfig>(*source.config);
+  return source.image ? config_of_image(metadata.images().config(*source.image)) : RunConfig();
+}
+
 ImageId commit_container(const CommitSource& source, const CommitOptions& options, Driver& driver, LayerStore& layers,
                          MetadataStore& metadata) {
   NewImage image;
@@ -109,17 +114,13 @@ ImageId commit_container(const CommitSource& source, const CommitOptions& option
   image.author = options.author;
   image.container = source.id;
   image.diff_ids = diff_ids_of(metadata.layers(), source.mount.parent);
-  std::string parent;
   if (source.image) {
-    parent = metadata.images().config(*source.image);
+    const std::string parent = metadata.images().config(*source.image);
     if (read_image_config(parent).diff_ids != image.diff_ids)
       throw Error(Errc::corrupt, "its writable layer does not lie on its image " + source.image->str());
     take_over(image, parent);
   }
-  if (source.config)
-    set_configs(image, go_json::read_struct<RunConfig>(*source.config), options.changes);
-  else
-    set_configs(image, parent.empty() ? RunConfig() : config_of_image(parent), options.changes);
+  set_configs(image, config_before(source, metadata), options.changes);
 
   History step{
       {options.created}, options.author, joined_words(image.container_config.cmd.value), options.message, true};

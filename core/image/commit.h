@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/image/config_json.h"
 #include "core/interfaces/driver.h"
 #include "core/interfaces/metadata_store.h"
 #include "core/layer/layer_store.h"
@@ -23,6 +24,9 @@ struct CommitSource {
   std::optional<ImageId> image;       // what it was made from; none if that is gone, and its history with it
   std::optional<std::string> config;  // "Config" of config.v2.json; without it, that of the image
 };
+
+// How the container is run: what the changes are applied to.
+RunConfig config_before(const CommitSource& source, MetadataStore& metadata);
 
 // The image's layer is what differs between the container and what it lies on, without what engines put into every
 // container; where nothing does, there is none. Errc::corrupt if the container does not lie on its image.

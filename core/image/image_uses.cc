@@ -40,7 +40,10 @@ ImageUses::ImageUses(const Catalog& catalog, MetadataStore& metadata) : layers_(
   }
   add_unloadable(metadata);
   add_names(metadata);
-  for (auto& container : catalog.containers(&told_elsewhere)) containers_.emplace(container.image, container);
+  for (const auto& container : catalog.containers(&told_elsewhere)) {
+    containers_.emplace(container.image, container);
+    for (const auto& image : container.may_be_of) containers_.emplace(image, container);
+  }
 }
 
 void ImageUses::hold_layers(MetadataStore& metadata, const CatalogImage& image, bool loadable) {

@@ -30,8 +30,9 @@ class ImageRemover {
   ImageRemover(const Catalog& catalog, MetadataStore& metadata, const Driver& driver, LayerStore& layers,
                Options options);
 
-  // By name or ID. Errc::not_found, or in_use for a conflict (nothing is changed then), naming what uses the image.
-  // Names go first, then configurations, then layers: a crash leaves at most layers that nothing uses.
+  // By name or ID. Errc::not_found, or in_use for a conflict, naming what uses the image; nothing is changed then.
+  // Names go first, then configurations, then layers: a crash leaves at most layers that nothing uses, and so does a
+  // driver that still shows one of them, for which in_use is thrown, too.
   RemovedImages remove(const std::string& reference);
 
   // Why layers stay that nothing known needs; "" if there is no reason.

@@ -36,6 +36,7 @@ struct CatalogContainer {
   bool running = false;
   std::optional<LayerId> layer, init;  // driver layers, when there
   std::optional<LayerId> image_layer;
+  std::vector<std::string> may_be_of{};  // images it may be made from, where `image` is not known
 };
 
 class Catalog {

@@ -29,6 +29,7 @@ struct MountRecord {  // layerdb/mounts/<name>
   LayerId mount_id;
   std::optional<LayerId> init_id;
   std::optional<ChainId> parent;
+  std::optional<ImageId> image{};  // `parent` may be that of several; of `cairn create` only: engines keep it elsewhere
 };
 
 // What of an entry that cannot be loaded can still be read, each member by itself.

@@ -291,25 +291,28 @@ void LayerStore::read_back(const ChainId& chain) {
   write_tar(chain, nowhere);
 }
 
-NewContainer LayerStore::create_container(const std::string& name, const std::optional<ChainId>& parent) {
+std::optional<LayerId> LayerStore::layer_below(const ContainerBase& base) const {
+  if (base.image) metadata_.images().config(*base.image);  // it is there
+  if (!base.chain) return std::nullopt;
+  const auto record = metadata_.layers().find(*base.chain);
+  if (!record) throw Error(Errc::not_found, "the store has no layer " + base.chain->str());
+  return record->cache_id;
+}
+
+NewContainer LayerStore::create_container(const std::string& name, const ContainerBase& base) {
   const LayerId mount_id = LayerId::random();
   const std::string own_name = name.empty() ? mount_id.str() : name;
   return while_doing([&] { return "creating '" + printable(own_name) + "'"; },
                      [&] {
-                       std::optional<LayerId> below;
-                       if (parent) {
-                         const auto record = metadata_.layers().find(*parent);
-                         if (!record) throw Error(Errc::not_found, "the store has no layer " + parent->str());
-                         below = record->cache_id;
-                       }
                        const FileLock lock = exclusive();
+                       const auto below = layer_below(base);
                        if (metadata_.layers().find_mount(own_name))
                          throw Error(Errc::already_exists, "the name is taken; `cairn rm` frees it");
                        const auto trace = metadata_.layers().begin({mount_id});
                        driver_.create(mount_id, below);
                        try {
                          sync();
-                         metadata_.layers().add_mount({own_name, mount_id, std::nullopt, parent});
+                         metadata_.layers().add_mount({own_name, mount_id, std::nullopt, base.chain, base.image});
                          sync_file_system(metadata_.layers().sync_fd());
                        } catch (...) {
                          driver_.remove(mount_id);

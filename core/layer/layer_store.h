@@ -40,6 +40,10 @@ class StagedLayer {
   std::unique_ptr<DiffTarget> target;
 };
 
+struct ContainerBase {
+  std::optional<ChainId> chain;  // what a writable layer lies on
+  std::optional<ImageId> image;  // whose layers these are; noted with it, as other images may have the same
+};
 struct NewContainer {
   std::string name;
   LayerId mount_id;
@@ -76,8 +80,9 @@ class LayerStore {
   // Only to see whether it has it; progress is told of the bytes.
   void read_back(const ChainId& chain);
 
-  // A writable layer over `parent`; `name` becomes layerdb/mounts/<name>, a random id when empty.
-  NewContainer create_container(const std::string& name, const std::optional<ChainId>& parent);
+  // A writable layer; `name` becomes layerdb/mounts/<name>, a random id when empty. not_found if the layer or the image
+  // is gone.
+  NewContainer create_container(const std::string& name, const ContainerBase& base);
   void remove_container(const std::string& name);  // not_found, or in_use while mounted
 
   // The publish lock, for whoever makes more than layers visible: no engine runs on the store while it is held.
@@ -105,6 +110,7 @@ class LayerStore {
                     std::vector<LayerRecord>& records);
   std::optional<std::vector<LayerRecord>> publish(const std::optional<ChainId>& base, std::vector<StagedLayer>& layers,
                                                   bool early);
+  std::optional<LayerId> layer_below(const ContainerBase& base) const;
   std::optional<LayerId> base_layer(const std::optional<ChainId>& base) const;
   std::set<LayerId> named_layers(std::vector<Damage>& damage) const;
 

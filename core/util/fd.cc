@@ -88,13 +88,23 @@ static std::string name_of(int fd) {
   return "a file without a name in '" + printable(path.substr(0, std::max<size_t>(path.rfind('/'), 1))) + "'";
 }
 
-void write_all(int fd, std::span<const char> bytes) {
+// 0, or the errno of what could not be written.
+static int try_write_all(int fd, std::span<const char> bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw_errno("writing " + name_of(fd));
+    if (n < 0) return errno;
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
+  return 0;
+}
+
+void write_all(int fd, std::span<const char> bytes) {
+  if (const int err = try_write_all(fd, bytes)) throw_errno("writing " + name_of(fd), err);
+}
+
+void write_all(int fd, std::span<const char> bytes, const std::string& name) {
+  if (const int err = try_write_all(fd, bytes)) throw_errno("writing '" + printable(name) + "'", err);
 }
 
 size_t read_some(int fd, std::span<char> into) {

@@ -54,8 +54,9 @@ std::optional<std::string> try_read_file_at(int dir_fd, const std::string& path,
 
 // Writes all of it, whatever the number of write(2) calls.
 void write_all(int fd, std::span<const char> bytes);
-size_t read_some(int fd, std::span<char> into);  // 0 at end of file
-size_t read_full(int fd, std::span<char> into);  // less than asked only at end of file
+void write_all(int fd, std::span<const char> bytes, const std::string& name);  // what messages call the file
+size_t read_some(int fd, std::span<char> into);                                // 0 at end of file
+size_t read_full(int fd, std::span<char> into);                                // less than asked only at end of file
 
 // A new file of exactly this content and mode, whatever the umask. Not durable. Throws already_exists.
 void create_file_at(int dir_fd, const std::string& path, std::string_view content, mode_t mode);

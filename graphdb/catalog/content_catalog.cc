@@ -76,7 +76,9 @@ class ContentCatalog : public Catalog {
   std::optional<CatalogContainer> container(const std::string& id, const ImageNames& names,
                                             std::vector<Damage>* damage) const;
   void attach_layers(CatalogContainer& container, const Layers& layers, std::vector<Damage>* damage) const;
-  std::map<ChainId, std::string> images_by_chain(const Layers& layers) const;
+  std::map<ChainId, std::vector<std::string>> images_by_chain(const Layers& layers) const;
+  std::vector<CatalogContainer> writable_layers(const std::set<std::string>& containers, const Layers& layers,
+                                                const ImageNames& names, std::vector<Damage>* damage) const;
 
   Place place_;
   std::unique_ptr<MetadataStore> store_;
@@ -208,10 +210,10 @@ void ContentCatalog::attach_layers(CatalogContainer& container, const Layers& la
   }
 }
 
-std::map<ChainId, std::string> ContentCatalog::images_by_chain(const Layers& layers) const {
-  std::map<ChainId, std::string> out;
+std::map<ChainId, std::vector<std::string>> ContentCatalog::images_by_chain(const Layers& layers) const {
+  std::map<ChainId, std::vector<std::string>> out;
   for (const auto& id : store_->images().list())
-    if (const auto found = image(id, layers, nullptr); found && found->chain) out.emplace(*found->chain, found->id);
+    if (const auto found = image(id, layers, nullptr); found && found->chain) out[*found->chain].push_back(found->id);
   return out;
 }
 
@@ -223,7 +225,31 @@ static CatalogContainer view_mount(const MountRecord& mount, const Layers& layer
   out.status = "Created";
   out.layer = mount.mount_id;
   out.init = mount.init_id;
+  if (mount.image) out.image = mount.image->str();
   if (const LayerRecord* below = layers.find(mount.parent)) out.image_layer = below->cache_id;
+  return out;
+}
+
+// Those that no container has.
+std::vector<CatalogContainer> ContentCatalog::writable_layers(const std::set<std::string>& containers,
+                                                              const Layers& layers, const ImageNames& names,
+                                                              std::vector<Damage>* damage) const {
+  std::vector<CatalogContainer> out;
+  std::optional<std::map<ChainId, std::vector<std::string>>> image_of;
+  std::vector<Damage> bad_mounts;  // of those with a container it is told already
+  for (const auto& mount : store_->layers().mounts(&bad_mounts)) {
+    if (containers.contains(mount.name)) continue;
+    CatalogContainer one = view_mount(mount, layers);
+    if (!mount.image && mount.parent) {  // on a layer, or made before images were noted
+      if (!image_of) image_of = images_by_chain(layers);
+      if (const auto found = image_of->find(*mount.parent); found != image_of->end()) one.may_be_of = found->second;
+      if (one.may_be_of.size() == 1) one.image = one.may_be_of[0], one.may_be_of.clear();
+    }
+    if (!one.image.empty()) one.image_name = names.shown(one.image, "");
+    out.push_back(std::move(one));
+  }
+  for (const auto& one : bad_mounts)
+    if (!containers.contains(one.object)) note(damage, one.kind, one.object, one.detail);
   return out;
 }
 
@@ -240,20 +266,7 @@ std::vector<CatalogContainer> ContentCatalog::containers(std::vector<Damage>* da
     attach_layers(*one, layers, damage);
     out.push_back(std::move(*one));
   }
-  std::optional<std::map<ChainId, std::string>> image_of;
-  std::vector<Damage> bad_mounts;  // of those with a container it is told already
-  for (const auto& mount : store_->layers().mounts(&bad_mounts)) {
-    if (directories.contains(mount.name)) continue;
-    CatalogContainer one = view_mount(mount, layers);
-    if (!image_of) image_of = images_by_chain(layers);
-    if (const auto image = mount.parent ? image_of->find(*mount.parent) : image_of->end(); image != image_of->end()) {
-      one.image = image->second;
-      one.image_name = known.shown(one.image, "");
-    }
-    out.push_back(std::move(one));
-  }
-  for (const auto& one : bad_mounts)
-    if (!directories.contains(one.object)) note(damage, one.kind, one.object, one.detail);
+  for (auto& one : writable_layers(directories, layers, known, damage)) out.push_back(std::move(one));
   return out;
 }
 

@@ -5,6 +5,7 @@
 namespace cairn {
 
 constexpr size_t kMaxText = 4096;
+constexpr const char* kImage = "cairn-image";  // our own, beside what engines read
 
 // Content of NAME/file; nullopt if absent. Engines trim everything but `size`.
 static std::optional<std::string> read_text(int dir_fd, const std::string& name, const std::string& file) {
@@ -67,15 +68,6 @@ std::optional<LayerRecord> read_layer(int dir_fd, const ChainId& chain) {
   return record;
 }
 
-std::optional<MountRecord> read_mount(int dir_fd, const std::string& name) {
-  if (!valid_name(name) || !directory_exists(dir_fd, name)) return std::nullopt;
-  MountRecord record{name, id_in(name, "mount-id", require_text(dir_fd, name, "mount-id")), std::nullopt, std::nullopt};
-  if (const auto init = read_text(dir_fd, name, "init-id")) record.init_id = id_in(name, "init-id", *init);
-  if (const auto parent = read_text(dir_fd, name, "parent"))
-    record.parent = digest_in<ChainId>(name, "parent", *parent);
-  return record;
-}
-
 // The trimmed text of NAME/file; "" where it is absent or damaged.
 static std::string text_left(int dir_fd, const std::string& name, const std::string& file) {
   try {
@@ -83,6 +75,16 @@ static std::string text_left(int dir_fd, const std::string& name, const std::str
   } catch (const BadRecord&) {
     return "";
   }
+}
+
+std::optional<MountRecord> read_mount(int dir_fd, const std::string& name) {
+  if (!valid_name(name) || !directory_exists(dir_fd, name)) return std::nullopt;
+  MountRecord record{name, id_in(name, "mount-id", require_text(dir_fd, name, "mount-id")), std::nullopt, std::nullopt};
+  if (const auto init = read_text(dir_fd, name, "init-id")) record.init_id = id_in(name, "init-id", *init);
+  if (const auto parent = read_text(dir_fd, name, "parent"))
+    record.parent = digest_in<ChainId>(name, "parent", *parent);
+  record.image = ImageId::parse(text_left(dir_fd, name, kImage));  // damaged, it hides nothing an engine sees
+  return record;
 }
 
 static std::optional<LayerId> id_left(int dir_fd, const std::string& name, const std::string& file) {
@@ -115,6 +117,7 @@ void write_mount(int dir_fd, const MountRecord& record) {
   create_file_at(dir_fd, "mount-id", record.mount_id.str(), 0644);
   if (record.init_id) create_file_at(dir_fd, "init-id", record.init_id->str(), 0644);
   if (record.parent) create_file_at(dir_fd, "parent", record.parent->str(), 0644);
+  if (record.image) create_file_at(dir_fd, kImage, record.image->str(), 0644);
 }
 
 }  // namespace cairn

@@ -1,9 +1,11 @@
 // The built program on the shipped roots: what it prints, where, and how it exits.
 #include "tests/cli/program.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -113,6 +115,8 @@ TEST_F(Program, InspectFillsTemplates) {
   EXPECT_EQ(json::parse(good({"--root", current(), "inspect", "-f", "json", id})),
             json::parse(good({"--root", current(), "inspect", id}))[0]);
   EXPECT_THAT(bad(2, {"--root", current(), "inspect", "--format", "{{.Nothing}}", id}), HasSubstr("{{.Nothing}}"));
+  EXPECT_THAT(bad(2, {"--root", current(), "--json", "inspect", "--format", "{{.Id}}", id}), HasSubstr("--json"));
+  EXPECT_EQ(json::parse(good({"--root", current(), "--json", "inspect", id})).size(), 1u);
   EXPECT_THAT(bad(2, {"--root", current(), "inspect", "--format", "{{range .RepoTags}}{{end}}", id}),
               HasSubstr("range .RepoTags"));
 }
@@ -272,6 +276,41 @@ TEST_F(Program, OutputFilesAppearWholeOrNotAtAll) {
   bad(2, {"--root", current(), "export", "ghost", "-o", dir_ / "ghost.tar"});
   for (const auto& entry : std::filesystem::directory_iterator(dir_.path()))
     EXPECT_THAT(entry.path().filename().string(), testing::Not(HasSubstr("ghost")));
+}
+
+TEST_F(Program, ALinkStaysAndWhatItLeadsToIsReplaced) {
+  std::filesystem::create_directories(dir_ / "elsewhere");
+  test::write_file(dir_ / "elsewhere/web.tar", "old");
+  const std::string link = dir_ / "link.tar", again = dir_ / "again.tar";
+  std::filesystem::create_symlink("elsewhere/web.tar", link);
+  std::filesystem::create_symlink(link, again);
+  good({"--root", current(), "export", "web", "-o", again});
+  EXPECT_EQ(std::filesystem::read_symlink(link), "elsewhere/web.tar");
+  EXPECT_EQ(std::filesystem::read_symlink(again), link);
+  EXPECT_EQ(test::read_file(dir_ / "elsewhere/web.tar"), good({"--root", current(), "export", "web"}));
+  std::filesystem::remove(dir_ / "elsewhere/web.tar");
+  EXPECT_THAT(bad(2, {"--root", current(), "export", "web", "-o", link}), HasSubstr("link to nothing"));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+}
+
+TEST_F(Program, OpenFilesWithoutANameAreWrittenDirectly) {
+  const std::string want = good({"--root", current(), "export", "web"});
+  const std::string out = dir_ / "stdout";  // as /dev/stdout is
+  std::filesystem::create_symlink("/proc/self/fd/1", out);
+  EXPECT_EQ(good({"--root", current(), "export", "web", "-o", out}), want);
+  const int lost = ::open(dir_.path().c_str(), O_TMPFILE | O_RDWR, 0600);
+  ASSERT_GE(lost, 0);
+  good({"--root", current(), "export", "web", "-o",
+        "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(lost)});
+  std::string got(want.size() + 1, '\0');
+  EXPECT_EQ(::pread(lost, got.data(), got.size(), 0), static_cast<ssize_t>(want.size()));
+  got.pop_back();
+  EXPECT_EQ(got, want);
+  ::close(lost);
+  const Finished terminal =
+      run_cairn_program({"--root", current(), "export", "web", "-o", out}, {.terminal_output = true});
+  EXPECT_EQ(terminal.status, 2);
+  EXPECT_THAT(terminal.err, HasSubstr("terminal"));
 }
 
 TEST_F(Program, AReaderThatLeavesIsNoComplaint) {

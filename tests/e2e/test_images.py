@@ -1,10 +1,12 @@
 """cairn tag, rmi, import, commit: the same answers as an engine's on a copy of the same root, and a store it works with."""
+import fcntl
 import json
 import os
 import random
 import re
 import shutil
 import subprocess
+import time
 
 import archives
 import disturb
@@ -122,7 +124,8 @@ CHANGES = [
 ]
 REFUSED = ["RUN make", "FROM x", "ONBUILD ONBUILD RUN x", "ONBUILD FROM x", "ENV A", "ENV =x", "ENV A=1 B", "ENV A='x", "ENV A=${x", "ENV A=${}", "EXPOSE", "EXPOSE http",
            "EXPOSE 70000", "EXPOSE 9-8", "EXPOSE 1/icmp", "USER", "VOLUME", 'VOLUME [""]', "WORKDIR", "LABEL", "HEALTHCHECK", "HEALTHCHECK CMD", "HEALTHCHECK NONE x",
-           "HEALTHCHECK --interval=x CMD y", "HEALTHCHECK --retries=-1 CMD y", "HEALTHCHECK --what=1 CMD y", 'CMD ["a", 1]', "CMD --flag=1 x", "NONSENSE", ""]
+           "HEALTHCHECK --interval=x CMD y", "HEALTHCHECK --retries=-1 CMD y", "HEALTHCHECK --what=1 CMD y", 'CMD ["a", 1]', "CMD --flag=1 x", "NONSENSE", "",
+           "WORKDIR $NONE", "VOLUME $NONE", "ENV A=${NONE:?}"]
 
 
 class Made(Case):
@@ -213,7 +216,8 @@ class Made(Case):
 
     COMMITS = [("changed", "-a", "Me <me@x>", "-m", "why"), ("fresh",), ("quiet", "-m", "nothing"), ("bare", "-c", 'CMD ["x"]', "-c", "ENV N=1"),
                ("fresh", "-c", "ENTRYPOINT exec y", "-c", "ENV PATH=/usr/bin", "-c", "EXPOSE 90", "-c", "VOLUME /more"), ("changed", "-c", "CMD []", "-c", "HEALTHCHECK --retries=2 CMD x"),
-               ("fresh", "-c", "WORKDIR sub", "-c", "USER 9", "-c", "LABEL a=b"), ("changed", "-c", 'ENTRYPOINT ["/bin/busybox"]')]
+               ("fresh", "-c", "WORKDIR sub", "-c", "USER 9", "-c", "LABEL a=b"), ("changed", "-c", 'ENTRYPOINT ["/bin/busybox"]'),
+               ("fresh", "-c", "WORKDIR $PATH", "-c", "VOLUME $PATH /v${B:?}", "-c", "ENV C=${A:?unset}")]
 
     def commit_both(self, driver):
         theirs, ours = self.path("theirs"), self.path("ours")
@@ -411,7 +415,7 @@ class Alone(Case):
         forced = self.cairn("--root", root, "--json", "rmi", "-f", "going:1", "nothing:1").json()
         self.assertEqual(forced["untagged"], ["going:1"])
         self.assertEqual(len(forced["deleted"]), 1, "its layers carry the writable one")
-        self.assertEqual(forced["failed"][0]["image"], "nothing:1")
+        self.assertEqual(forced["failed"], [], "what is not there is as it was to be")
         self.cairn("--root", root, "cat", "box:/two")
         self.cairn("--root", root, "rm", "box")
 
@@ -441,8 +445,87 @@ class Alone(Case):
         self.cairn("--root", root, "rmi", "-f", "going:1", "made")          # its image is gone; the layers are not
         lone = self.cairn("--root", root, "commit", "box").text().strip()
         self.assertEqual(len(Store(root, "overlay2").configs()[lone]["rootfs"]["diff_ids"]), 4)
+        before = listing(root)
+        for change in ("WORKDIR $NONE", "STOPSIGNAL $PATH", "ENV A=${NONE:?}", "RUN make"):
+            said = self.cairn("--root", root, "commit", "box", "refused", "-c", "ENV B=1", "-c", change, code=2)
+            self.assertIn(f"'{change}'", said.stderr)
+        self.assert_same_tree(listing(root), before)
         for epoch in ("soon", "-1", "99999999999999"):
             self.cairn("--root", root, "commit", "box", env={"SOURCE_DATE_EPOCH": epoch}, code=2)
+
+    def env_of(self, root, image):
+        return Store(root, "overlay2").configs()[image]["config"].get("Env", [])
+
+    def test_create_keeps_its_image_among_several_with_the_same_layers(self):
+        """Whatever the order of the images' IDs: several are made until some lie before the first one and some behind it."""
+        root = self.path("root")
+        one, _ = self.load(root)
+        self.cairn("--root", root, "create", "--name", "box", "going:1")
+        same = {}
+        while len(same) < 4 or not min(same.values()) < one.id < max(same.values()):
+            n = len(same)
+            same[n] = self.cairn("--root", root, "commit", "-c", f"ENV N={n}", "box", f"same:{n}").text().strip()
+        for n, image in same.items():
+            self.assertEqual(self.env_of(root, image), ["PATH=/bin", f"N={n}"])
+            self.cairn("--root", root, "create", "--name", f"box{n}", f"same:{n}")
+        made = {name: self.cairn("--root", root, "commit", name).text().strip() for name in ["box", *(f"box{n}" for n in same)]}
+        parents = Store(root, "overlay2").parents()
+        self.assertEqual(parents[made["box"]], one.id)
+        self.assertEqual(self.env_of(root, made["box"]), ["PATH=/bin"])
+        for n, image in same.items():
+            self.assertEqual(parents[made[f"box{n}"]], image)
+            self.assertEqual(self.env_of(root, made[f"box{n}"]), ["PATH=/bin", f"N={n}"])
+        shown = {c["name"]: c["image"] for c in self.cairn("--root", root, "--json", "ps").json()}
+        self.assertEqual(shown, {"box": one.id, **{f"box{n}": image for n, image in same.items()}})
+        self.assertIn("box", self.cairn("--root", root, "rmi", "same:1", code=1).stderr)
+        self.cairn("--root", root, "rm", "box3")
+        self.cairn("--root", root, "rmi", made["box3"], "same:3")
+
+    def test_an_engine_starts_where_the_image_of_a_layer_is_noted(self):
+        self.need_engine()
+        root = self.path("root")
+        one, _ = self.load(root)
+        self.cairn("--root", root, "create", "--name", "box", "going:1")
+        self.cairn("--root", root, "commit", "-c", "ENV N=1", "box", "same:1")
+        before = listing(f"{root}/image/overlay2/layerdb/mounts")
+        with self.engine(root, "overlay2") as dockerd:
+            self.assertEqual(set(dockerd.lines("images", "-q", "--no-trunc")), set(Store(root, "overlay2").tags().values()))
+            dockerd.docker("create", "--name", "theirs", "--network", "none", "going:1", "x")
+            dockerd.docker("rm", "theirs")
+            self.assertNotIn("cairn-image", dockerd.said())
+        self.assert_same_tree(listing(f"{root}/image/overlay2/layerdb/mounts") | {".": ""}, before | {".": ""})
+        made = self.cairn("--root", root, "commit", "box").text().strip()
+        self.assertEqual(Store(root, "overlay2").parents()[made], one.id)
+
+    def test_commit_asks_which_of_several_images_an_older_layer_is_of(self):
+        root = self.path("root")
+        one, _ = self.load(root)
+        self.cairn("--root", root, "create", "--name", "box", "going:1")
+        os.unlink(f"{root}/image/overlay2/layerdb/mounts/box/cairn-image")
+        other = self.cairn("--root", root, "commit", "-c", "ENV N=1", "box", "same:1").text().strip()     # of the only one there is
+        self.assertEqual(Store(root, "overlay2").parents()[other], one.id)
+        before = listing(root)
+        said = self.cairn("--root", root, "commit", "box", "app:2", code=2).stderr
+        for words in (one.id, other, "going:1", "same:1", "`cairn create"):
+            self.assertIn(words, said)
+        self.assert_same_tree(listing(root), before)
+        self.assertEqual(self.cairn("--root", root, "--json", "ps").json()[0]["image"], None)
+        self.cairn("--root", root, "rmi", "going:2")
+        for image in ("same:1", "going:1"):
+            self.assertIn("'box'", self.cairn("--root", root, "rmi", image, code=1).stderr)
+        self.cairn("--root", root, "rmi", "-f", "same:1")
+        self.cairn("--root", root, "commit", "box", "app:2")
+
+    def test_changes_may_use_what_the_image_says(self):
+        root = self.path("root")
+        self.load(root)
+        self.cairn("--root", root, "create", "--name", "box", "going:1")
+        self.cairn("--root", root, "commit", "box", "env:1", "-c", "ENV APP=/srv S=SIGUSR1")
+        self.cairn("--root", root, "create", "--name", "app", "env:1")
+        self.cairn("--root", root, "commit", "app", "env:2", "-c", "WORKDIR $APP", "-c", "VOLUME $APP/data ${APP:?}", "-c", "STOPSIGNAL $S")
+        store = Store(root, "overlay2")
+        config = store.configs()[store.tags()["env:2"]]["config"]
+        self.assertEqual((config["WorkingDir"], sorted(config["Volumes"]), config["StopSignal"]), ("/srv", ["/srv", "/srv/data"], "SIGUSR1"))
 
     def test_tag(self):
         root = self.path("root")
@@ -475,6 +558,43 @@ class Alone(Case):
                 self.assertEqual(os.listdir(outside), [])
         self.assertEqual(Store(root, "overlay2").problems(), [])
         self.cairn("--root", root, "import", self.path("missing.tar"), code=2)
+
+
+class Said(Case):
+    """How mistakes are told."""
+
+    def load(self, root):
+        image = archives.Image([[lt.file("f", b"f")]])
+        self.cairn("--root", root, "-s", "overlay2", "load", "-q", input=archives.docker_archive([(image, ["app:1"])]))
+        return image
+
+    def test_rmi_with_force_has_not_failed_at_what_is_not_there(self):
+        root = self.path("root")
+        self.load(root)
+        done = self.cairn("--root", root, "--json", "rmi", "-f", "nothing:1")
+        self.assertEqual(done.json()["failed"], [])
+        self.assertIn("nothing:1", done.stderr)
+        done = self.cairn("--root", root, "--json", "rmi", "nothing:1", "app:1", code=4)
+        self.assertEqual([one["image"] for one in done.json()["failed"]], ["nothing:1"])
+        self.assertEqual(done.json()["untagged"], ["app:1"])
+
+    def test_an_image_that_goes_before_it_is_named_is_the_users_mistake(self):
+        root = self.path("root")
+        image = self.load(root)
+        lock = os.open(f"{root}/image/overlay2/layerdb", os.O_RDONLY | os.O_DIRECTORY)
+        self.addCleanup(os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        tagging = self.start("--root", root, "tag", "app:1", "app:2")
+        holds = f"/proc/{tagging.process.pid}/fd"
+        time.sleep(0.3)
+        while not any(os.readlink(f"{holds}/{fd}").endswith("/layerdb") for fd in os.listdir(holds)):
+            time.sleep(0.05)
+        os.unlink(f"{root}/image/overlay2/imagedb/content/sha256/{image.id[7:]}")
+        time.sleep(0.5)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        done = tagging.finish()
+        self.assertEqual(done.code, 2, str(done))
+        self.assertIn("app:2", done.stderr)
 
 
 def copy(source, target):

@@ -191,6 +191,28 @@ TEST_F(ContentCatalogTest, WritableLayersWithoutContainerAreShownByTheirLayer) {
   EXPECT_EQ(found[0].image, "");
 }
 
+TEST_F(ContentCatalogTest, WritableLayersAreOfTheImageThatIsNotedWhoeverElseHasItsLayers) {
+  const ImageId other = root_.image_of({base_.diff, top_.diff}), gone(Digest::of("gone"));
+  for (const auto& [name, image] : std::map<std::string, ImageId>{{"a", app_}, {"b", other}, {"c", gone}})
+    root_.store().layers().add_mount({name, LayerId(hex_id(name[0])), std::nullopt, top_.chain, image});
+  const auto found = containers();
+  ASSERT_THAT(found, SizeIs(3));
+  EXPECT_EQ(found[0].image, app_.str());
+  EXPECT_EQ(found[1].image, other.str());
+  EXPECT_EQ(found[2].image, gone.str());
+  for (const auto& one : found) EXPECT_THAT(one.may_be_of, IsEmpty());
+}
+
+TEST_F(ContentCatalogTest, WhereSeveralImagesHaveItsLayersAWritableLayerMayBeOfAnyOfThem) {
+  const ImageId other = root_.image_of({base_.diff, top_.diff});
+  root_.store().layers().add_mount({"mine", LayerId(hex_id('1')), std::nullopt, top_.chain});
+  const auto found = containers();
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].image, "");
+  EXPECT_EQ(found[0].image_name, "");
+  EXPECT_THAT(found[0].may_be_of, UnorderedElementsAre(app_.str(), other.str()));
+}
+
 TEST_F(ContentCatalogTest, ContainersOfOthersAreNotShownAndDamagedOnesAreNamed) {
   root_.container(hex_id('a'), app_, top_.chain);
   root_.put("containers/" + hex_id('b') + "/config.json", "{}");  // of 1.9

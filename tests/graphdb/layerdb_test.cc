@@ -313,6 +313,17 @@ TEST_F(LayerDbTest, MountsAreWrittenAsEnginesDo) {
   EXPECT_THAT(layers().mounts(), SizeIs(2));
 }
 
+TEST_F(LayerDbTest, TheImageOfAMountIsNotedBesideIt) {
+  const ImageId image(Digest::of("image"));
+  layers().add_mount({"box", LayerId("m"), std::nullopt, std::nullopt, image});
+  EXPECT_THAT(names_in(layerdb("mounts/box")), UnorderedElementsAre("mount-id", "cairn-image"));
+  EXPECT_EQ(layers().find_mount("box")->image, image);
+  write_file(layerdb("mounts/box/cairn-image"), "damaged");
+  ASSERT_TRUE(layers().find_mount("box")) << "engines do not look at it";
+  EXPECT_FALSE(layers().find_mount("box")->image);
+  EXPECT_THAT(layers().mounts(), SizeIs(1));
+}
+
 TEST_F(LayerDbTest, MountNamesConflictAndVanish) {
   layers().add_mount({"web", LayerId("m"), std::nullopt, std::nullopt});
   EXPECT_THROW(layers().add_mount({"web", LayerId("n"), std::nullopt, std::nullopt}), Error);

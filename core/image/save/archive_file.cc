@@ -15,12 +15,12 @@ namespace {
 // Writes from a place in a file on; others write elsewhere in it at the same time.
 class PlacedSink : public ByteSink {
  public:
-  PlacedSink(int fd, uint64_t offset) : fd_(fd), offset_(offset) {}
+  PlacedSink(const SaveOutput& output, uint64_t offset) : output_(output), offset_(offset) {}
   void write(std::span<const char> bytes) override {
     while (!bytes.empty()) {
-      const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset_));
+      const ssize_t n = ::pwrite(output_.file, bytes.data(), bytes.size(), static_cast<off_t>(offset_));
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) throw_errno("writing '" + printable(path_of(fd_)) + "'");
+      if (n < 0) throw_errno("writing '" + printable(output_.name) + "'");
       offset_ += static_cast<uint64_t>(n);
       bytes = bytes.subspan(static_cast<size_t>(n));
     }
@@ -29,7 +29,7 @@ class PlacedSink : public ByteSink {
   void skip(uint64_t bytes) { offset_ += bytes; }
 
  private:
-  int fd_;
+  const SaveOutput& output_;
   uint64_t offset_;
 };
 
@@ -88,13 +88,14 @@ void write_in_order(std::span<const ArchiveMember> members, const BlobWriter& wr
 }
 
 // Everything but the layers first, which leaves a place for each of them; what nobody writes is zeros.
-void write_at_once(std::span<const ArchiveMember> members, const BlobWriter& write_blob, int file, unsigned jobs) {
+void write_at_once(std::span<const ArchiveMember> members, const BlobWriter& write_blob, const SaveOutput& output,
+                   unsigned jobs) {
   struct Place {
     const SavedBlob* blob;
     uint64_t offset;
   };
   std::vector<Place> places;
-  PlacedSink out(file, 0);
+  PlacedSink out(output, 0);
   for (const auto& member : members) {
     write_header(member, out);
     if (member.blob)
@@ -107,7 +108,7 @@ void write_at_once(std::span<const ArchiveMember> members, const BlobWriter& wri
   std::stable_sort(places.begin(), places.end(),
                    [](const Place& a, const Place& b) { return a.blob->bytes > b.blob->bytes; });
   run_parallel(jobs, places.size(), [&](size_t i) {
-    PlacedSink place(file, places[i].offset);
+    PlacedSink place(output, places[i].offset);
     write_content(*places[i].blob, write_blob, place);
   });
 }
@@ -117,7 +118,7 @@ void write_at_once(std::span<const ArchiveMember> members, const BlobWriter& wri
 void write_archive(std::span<const ArchiveMember> members, const BlobWriter& write_blob, SaveOutput output,
                    unsigned jobs) {
   if (output.file >= 0)
-    write_at_once(members, write_blob, output.file, jobs);
+    write_at_once(members, write_blob, output, jobs);
   else
     write_in_order(members, write_blob, output.stream);
 }

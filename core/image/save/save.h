@@ -28,7 +28,8 @@ struct SaveOptions {
 
 struct SaveOutput {
   ByteSink& stream;
-  int file = -1;  // the new, empty file that `stream` writes to, if it is one: layers are then written all at once
+  int file = -1;       // the new, empty file that `stream` writes to, if it is one: layers are then written all at once
+  std::string name{};  // of that file, for messages
 };
 
 struct SaveResult {

@@ -138,6 +138,18 @@ TEST_F(RemoveImage, AContainerAtRestNeedsForceAndKeepsItsLayers) {
   EXPECT_THAT(root_.store().layers().list(), testing::SizeIs(2));
 }
 
+TEST_F(RemoveImage, AWritableLayerHoldsTheImageItIsOfOrMayBeOf) {
+  const ImageId same = root_.image_of({base_.diff, top_.diff}, R"({"created_by":"x"},{"created_by":"y"})");
+  name("app:1", image_), name("same:1", same);
+  root_.store().layers().add_mount({"box", LayerId("rw"), std::nullopt, top_.chain});
+  EXPECT_THAT(refusal("app:1"), HasSubstr("'box'"));
+  EXPECT_THAT(refusal("same:1"), HasSubstr("'box'"));
+  root_.store().layers().remove_mount("box");
+  root_.store().layers().add_mount({"box", LayerId("rw"), std::nullopt, top_.chain, same});
+  EXPECT_THAT(refusal("same:1"), HasSubstr("'box'"));
+  EXPECT_THAT(remove("app:1"), ElementsAre(untagged("app:1"), deleted(image_)));
+}
+
 TEST_F(RemoveImage, ARunningContainerKeepsItWhateverIsForced) {
   name("app:1", image_);
   root_.container(std::string(64, 'c'), image_, top_.chain, ",\"State\":{\"Running\":true}");

@@ -260,14 +260,14 @@ TEST_P(Layers, TwoWritersOfOneImageBothSucceed) {
 
 TEST_P(Layers, AContainerIsMadeFoundAndRemoved) {
   const auto base = store().register_layers({}, {source(tar_of({{"a", "x"}}))})[0];
-  const auto made = store().create_container("web", base.chain);
+  const auto made = store().create_container("web", {base.chain, std::nullopt});
   EXPECT_EQ(made.name, "web");
   const auto record = metadata_->layers().find_mount("web");
   ASSERT_TRUE(record);
   EXPECT_EQ(record->mount_id, made.mount_id);
   EXPECT_EQ(record->parent, base.chain);
   EXPECT_EQ(read(made.mount_id, "a"), "x");
-  EXPECT_THROW(store().create_container("web", base.chain), Error);
+  EXPECT_THROW(store().create_container("web", {base.chain, std::nullopt}), Error);
   store().remove_container("web");
   EXPECT_FALSE(metadata_->layers().find_mount("web"));
   try {
