@@ -19,8 +19,7 @@ Exit run(const Flags& flags, const Globals& globals) {
     throw UserError(Errc::invalid, "creating a layer on " + image.label + ": no registered layer has that name");
   const ContainerBase base{image.chain, image.image ? ImageId::parse(image.image->id) : std::nullopt};
   LayerStore layers = layers_of(store, globals, *progress);
-  const auto made =
-      as_named_by_user([&] { return layers.create_container(flags.name, base); });
+  const auto made = as_named_by_user([&] { return layers.create_container(flags.name, base); });
   if (globals.json)
     print(json_document({{"id", made.mount_id.str()}, {"name", made.name}}));
   else
