@@ -22,7 +22,7 @@ std::optional<std::vector<LayerRecord>> layer_stack(const LayerMetadata& layers,
     if (!record) return std::nullopt;
     if (chain_id(record->parent, record->diff) != *chain)
       throw Error(Errc::corrupt, "following layer " + top->str() + " down: 'diff' and 'parent' of " + chain->str() +
-                                     " belong to another chain; `cairn check` tells more");
+                                     " belong to another chain; `cairn scan` tells more");
     chain = record->parent;
     out.push_back(std::move(*record));
   }
