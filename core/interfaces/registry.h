@@ -37,8 +37,8 @@ class RemoteRepository {
   virtual ~RemoteRepository() = default;
   virtual const std::string& name() const = 0;  // canonical: "docker.io/library/busybox"
 
-  // What a tag or digest means, in one short request; nullopt where the registry does not tell without sending it all.
-  // Errc::not_found if it has none of that name.
+  // What a tag or digest means, in one short request; nullopt where the registry does not tell without sending it all,
+  // or has none of that name: manifest() says which.
   virtual std::optional<Digest> resolve(const std::string& tag_or_digest) = 0;
   // Errc::not_found; Errc::corrupt if the bytes have another digest than asked for or announced.
   virtual RemoteManifest manifest(const std::string& tag_or_digest) = 0;
