@@ -1,9 +1,9 @@
 """What cases with registries share. All of it stops with the case; if that fails, what registries and proxies saw is printed."""
-import ctypes
 import os
 import unittest.mock
 
 import certificates
+import mounts
 import registry
 from fault_proxy import FaultProxy
 from harness import Case
@@ -47,7 +47,7 @@ class RegistryCase(Case):
             os.makedirs(os.path.dirname(f"{where}/{name}"), exist_ok=True)
             with open(f"{where}/{name}", "wb") as out:
                 out.write(data)
-        return lambda: _bind(where, "/etc/docker")
+        return lambda: mounts.show(where, "/etc/docker")
 
     def command(self, *args, **more):
         return self.cairn("--progress", "none", "--root", self.root, "-s", self.driver, *args, **more)
@@ -121,13 +121,3 @@ class RegistryCase(Case):
         bad = self._result.failures + self._result.errors if self._result else []
         if any(getattr(test, "test_case", test) is self for test, _ in bad):
             print(f"--- {type(part).__name__} 127.0.0.1:{part.port}:\n{what_it_saw(part)}")
-
-
-def _bind(source, target):
-    """In a mount namespace that this process enters now."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    private, recursive, bind = 1 << 18, 1 << 14, 1 << 12
-    done = (libc.unshare(0x20000) == 0 and libc.mount(b"none", b"/", None, private | recursive, None) == 0
-            and libc.mount(source.encode(), target.encode(), None, bind, None) == 0)
-    if not done:
-        raise OSError(ctypes.get_errno(), f"showing {source} as {target}")

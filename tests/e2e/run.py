@@ -12,6 +12,7 @@ import unittest
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
+import mounts
 
 
 def cases():
@@ -36,6 +37,7 @@ def main(names):
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         sys.exit(__doc__ + (f"\nno such case: {' '.join(unknown)}" if unknown else ""))
+    mounts.become_private()              # else engines of cases that run beside this one keep copies of what it mounts
     result = unittest.TextTestRunner(verbosity=2).run(unittest.TestSuite(known[name] for name in names))
     for _, reason in result.skipped:
         print(f"SKIP: {reason}")
