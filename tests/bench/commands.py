@@ -19,7 +19,7 @@ import tarfile
 import tempfile
 import time
 
-from contest import HERE, Contests, sh
+from contest import HERE, Contests, remove, sh
 from legacy_root import legacy_root
 import engine  # noqa: E402  (contest says where it is)
 
@@ -140,7 +140,7 @@ def main():
         hold(bench, contests, options.contests)
     finally:
         if bench.work.startswith("/dev/shm/bench-"):
-            shutil.rmtree(bench.work, ignore_errors=True)
+            remove(bench.work)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,13 @@ def sh(*command, **more):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **more)
 
 
+def remove(store):
+    """With what programs left mounted there."""
+    for target in reversed(harness.mounts_below(store)):
+        subprocess.run(["umount", "-l", target], check=False)
+    shutil.rmtree(store, ignore_errors=True)
+
+
 class Contests:
     def __init__(self, work, runs, only=None):
         self.work, self.runs, self.only = work, runs, only
@@ -37,9 +44,7 @@ class Contests:
                 sh("sync", "-f", self.work)      # not sync(2): other disks may be busy
                 before()
                 taken[name].append(self._time(run, store))
-                for target in reversed(harness.mounts_below(store)):
-                    subprocess.run(["umount", "-l", target], check=False)
-                shutil.rmtree(store, ignore_errors=True)
+                remove(store)
         print(f"\n{title}\n  {'':26} {'seconds':>8} {'ratio':>7} {'processor':>10} {'ratio':>7}")
         rows = self._rows(taken)
         for row in rows:
