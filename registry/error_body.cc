@@ -83,9 +83,9 @@ std::string words(std::string_view text) {
   std::string out;
   bool apart = false;
   for (const char c : text) {
-    const bool space = c == ' ' || (c >= '\t' && c <= '\r');
+    const bool space = is_blank(c);
     if (!space) out += (apart && !out.empty() ? " " : "") + std::string(1, c);
-    apart = space || (apart && space);
+    apart = space;
   }
   return out;
 }

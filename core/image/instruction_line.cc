@@ -5,23 +5,15 @@
 #include <cmath>
 
 #include "core/json/go_json.h"
+#include "core/util/ascii.h"
 #include "core/util/error.h"
 
 namespace cairn {
-
-bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 std::string_view without_blanks_around(std::string_view text) {
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;
-}
-
-std::string upper_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  return out;
 }
 
 std::vector<std::string> blank_separated(std::string_view text) {

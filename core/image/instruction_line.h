@@ -24,8 +24,6 @@ std::optional<std::vector<std::string>> json_words(std::string_view rest);
 
 std::vector<std::string> blank_separated(std::string_view text);
 std::string_view without_blanks_around(std::string_view text);
-bool is_blank(char c);
-std::string upper_case(std::string_view text);
 
 // "1h30m", "1.5s" in nanoseconds; Errc::invalid.
 int64_t parse_duration(std::string_view text);

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "core/image/instruction_line.h"
+#include "core/util/ascii.h"
 #include "core/util/error.h"
 
 namespace cairn {

@@ -4,6 +4,7 @@
 
 #include "core/json/scanner.h"
 #include "core/json/utf8.h"
+#include "core/util/ascii.h"
 #include "core/util/error.h"
 
 namespace cairn::go_json {
@@ -97,7 +98,7 @@ static std::string folded(std::string_view text) {
       out += 'k';
       i += 2;
     } else {
-      out += c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+      out += lower_case(c);
     }
   }
   return out;
